@@ -1,0 +1,1113 @@
+/* librunner: starts untrusted programs in Linux namespaces, from inside a multi-threaded host.
+ *
+ * Made by cbindgen from the Rust sources (`make header`); do not edit.
+ *
+ * CONVENTIONS
+ *
+ * Results. Functions that return int give 0 (or a count, where they say so) or a negative errno. The ones that launch
+ * give more in a runner_error_t: the stage, which element of it, the errno, and a sentence for a person.
+ *
+ * Setters. set_ replaces, add_ appends, clear_ resets. What cannot succeed (NULL, out of range, unknown flag
+ * bits) is -EINVAL at once, and leaves the runner as it was. What only the kernel can judge is judged when the
+ * run starts. The order of setters does not matter, but for the pieces of the root, which are made in their order.
+ *
+ * Memory. Everything passed in is copied before the call returns. File descriptors are borrowed: they have to
+ * stay open until the start returns, and are never closed. Handles are opaque and yours to free, once; the free
+ * functions take NULL. Strings are NUL-terminated bytes.
+ *
+ * Threads. A runner may be changed by one thread at a time, and while nobody starts it. Any number of threads may
+ * start runners, the same one too, at any time. Nothing is called from a signal handler.
+ *
+ * The host. Nothing of it is changed: no signal handler, mask, timer, limit, cwd, umask or fd; no thread stays,
+ * but for one a held start. errno is not used.
+ * No function prints, exits or aborts, except that the Rust runtime aborts where no memory can be had at all.
+ *
+ * Growth. Structs that the library fills begin with their size and grow at the end only. Numbers (stages, flags)
+ * are never changed or reused.
+ */
+
+#ifndef RUNNER_H
+#define RUNNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* <linux/filter.h> has it; a pointer is all that is needed here. */
+struct sock_filter;
+
+/** The options of a run. Made by runner_new() or runner_clone(), freed by runner_free(). */
+typedef struct runner_t runner_t;
+
+/** A held start. Made by runner_start_held(), ended by runner_held_resume() or runner_held_abort(). */
+typedef struct runner_held_t runner_held_t;
+
+
+/**
+ * runner_set_session: a new session (setsid(2)) without a controlling terminal. The default.
+ */
+#define RUNNER_SESSION_NEW 0
+
+/**
+ * runner_set_session: a new process group in the host's session (setpgid(2)).
+ */
+#define RUNNER_SESSION_GROUP 1
+
+/**
+ * runner_set_session: the host's own session and process group.
+ */
+#define RUNNER_SESSION_KEEP 2
+
+/**
+ * runner_add_bind: read-only, and really so, with everything beneath where RUNNER_BIND_REC is given.
+ */
+#define RUNNER_BIND_RO 1
+
+/**
+ * runner_add_bind: also what is mounted beneath the source.
+ */
+#define RUNNER_BIND_REC 2
+
+/**
+ * runner_add_bind: skipped where the source does not exist when the run starts.
+ */
+#define RUNNER_BIND_OPTIONAL 4
+
+/**
+ * runner_add_bind: nothing beneath it can be executed.
+ */
+#define RUNNER_BIND_NOEXEC 8
+
+/**
+ * runner_add_bind: device files beneath it work; without this they cannot be opened.
+ */
+#define RUNNER_BIND_DEV 16
+
+/**
+ * runner_add_bind: set-user-ID bits and file capabilities beneath it work; without this they are ignored.
+ */
+#define RUNNER_BIND_SUID 32
+
+/**
+ * runner_add_proc: only the processes, nothing about the machine (`subset=pid`, Linux 5.8).
+ */
+#define RUNNER_PROC_SUBSET 1
+
+/**
+ * runner_add_proc: processes of other users are invisible (`hidepid=2`).
+ */
+#define RUNNER_PROC_HIDEPID 2
+
+/**
+ * runner_add_proc: kcore, keys, sysrq-trigger and their like are covered; sys, bus, fs and irq are read-only.
+ */
+#define RUNNER_PROC_MASK 4
+
+/**
+ * runner_add_proc: all of it is read-only.
+ */
+#define RUNNER_PROC_RO 8
+
+/**
+ * runner_probe_t: the cpu controller.
+ */
+#define RUNNER_CONTROLLER_CPU 1
+
+/**
+ * runner_probe_t: the cpuacct controller (v1 only).
+ */
+#define RUNNER_CONTROLLER_CPUACCT 2
+
+/**
+ * runner_probe_t: the memory controller.
+ */
+#define RUNNER_CONTROLLER_MEMORY 4
+
+/**
+ * runner_probe_t: the pids controller.
+ */
+#define RUNNER_CONTROLLER_PIDS 8
+
+/**
+ * runner_probe_t: the cpuset controller.
+ */
+#define RUNNER_CONTROLLER_CPUSET 16
+
+/**
+ * runner_probe_t: the io (v2) or blkio (v1) controller.
+ */
+#define RUNNER_CONTROLLER_IO 32
+
+/**
+ * runner_probe_t: the freezer (v1; part of every v2 cgroup).
+ */
+#define RUNNER_CONTROLLER_FREEZER 64
+
+/**
+ * Where a start was when it failed.
+ *
+ * The numbers are part of the ABI: they are never changed or reused, new stages go to the end.
+ */
+typedef enum runner_stage {
+    /**
+     * No stage: nothing failed.
+     */
+    RUNNER_STAGE_NONE = 0,
+    /**
+     * The options contradict each other, or lack something; nothing was started.
+     */
+    RUNNER_STAGE_OPTIONS = 1,
+    /**
+     * Memory for the start could not be had; nothing was started.
+     */
+    RUNNER_STAGE_MEMORY = 2,
+    /**
+     * The short-lived helper thread could not be made (EAGAIN: RLIMIT_NPROC, pids cgroup).
+     */
+    RUNNER_STAGE_THREAD = 3,
+    /**
+     * clone(2) itself: namespaces refused, too many processes, the cgroup is full or gone.
+     */
+    RUNNER_STAGE_CLONE = 4,
+    /**
+     * Writing uid_map, gid_map or setgroups of the new user namespace. index: which mapping.
+     */
+    RUNNER_STAGE_ID_MAP = 5,
+    /**
+     * setgroups(2).
+     */
+    RUNNER_STAGE_SETGROUPS = 6,
+    /**
+     * setresgid(2).
+     */
+    RUNNER_STAGE_SETGID = 7,
+    /**
+     * setresuid(2).
+     */
+    RUNNER_STAGE_SETUID = 8,
+    /**
+     * Opening or duplicating the program's files. index: the program's fd.
+     */
+    RUNNER_STAGE_DUP = 9,
+    /**
+     * Closing everything that the program was not given. index: the program's fd, or -1.
+     */
+    RUNNER_STAGE_CLOSE = 10,
+    /**
+     * setsid(2).
+     */
+    RUNNER_STAGE_SETSID = 11,
+    /**
+     * setpgid(2).
+     */
+    RUNNER_STAGE_SETPGID = 12,
+    /**
+     * Making fd 0 the controlling terminal (TIOCSCTTY).
+     */
+    RUNNER_STAGE_CTTY = 13,
+    /**
+     * A mount. index: which piece of the root, counted over all `runner_add_*` calls that make one.
+     */
+    RUNNER_STAGE_MOUNT = 14,
+    /**
+     * Making a directory or a mount point. index: which piece of the root.
+     */
+    RUNNER_STAGE_MKDIR = 15,
+    /**
+     * Making or writing a file. index: which piece of the root.
+     */
+    RUNNER_STAGE_FILE = 16,
+    /**
+     * Making a symbolic link. index: which piece of the root.
+     */
+    RUNNER_STAGE_SYMLINK = 17,
+    /**
+     * Making the new root, entering it and letting go of the old one.
+     */
+    RUNNER_STAGE_PIVOT_ROOT = 18,
+    /**
+     * sethostname(2).
+     */
+    RUNNER_STAGE_SETHOSTNAME = 19,
+    /**
+     * setdomainname(2).
+     */
+    RUNNER_STAGE_SETDOMAINNAME = 20,
+    /**
+     * chdir(2) to the working directory, or it lies outside the root.
+     */
+    RUNNER_STAGE_CHDIR = 21,
+    /**
+     * prlimit(2). index: which limit.
+     */
+    RUNNER_STAGE_RLIMIT = 22,
+    /**
+     * prctl(PR_SET_NO_NEW_PRIVS).
+     */
+    RUNNER_STAGE_NO_NEW_PRIVS = 23,
+    /**
+     * Capability sets, bounding set and securebits.
+     */
+    RUNNER_STAGE_CAPABILITIES = 24,
+    /**
+     * ptrace(PTRACE_TRACEME).
+     */
+    RUNNER_STAGE_PTRACE = 25,
+    /**
+     * Stopping before the filter is loaded.
+     */
+    RUNNER_STAGE_STOP = 26,
+    /**
+     * Loading the seccomp filter.
+     */
+    RUNNER_STAGE_SECCOMP = 27,
+    /**
+     * The callback refused, or the held start was aborted or killed while it waited.
+     */
+    RUNNER_STAGE_SYNC = 28,
+    /**
+     * Joining a cgroup. index: which cgroup path.
+     */
+    RUNNER_STAGE_CGROUP = 29,
+    /**
+     * execve(2) or execveat(2).
+     */
+    RUNNER_STAGE_EXEC = 30,
+    /**
+     * Signal dispositions and mask.
+     */
+    RUNNER_STAGE_SIGNALS = 31,
+    /**
+     * unshare(CLONE_NEWCGROUP) after the callback.
+     */
+    RUNNER_STAGE_UNSHARE = 32,
+    /**
+     * Bringing the loopback interface up.
+     */
+    RUNNER_STAGE_LOOPBACK = 33,
+    /**
+     * umask(2).
+     */
+    RUNNER_STAGE_UMASK = 34,
+    /**
+     * setpriority(2).
+     */
+    RUNNER_STAGE_NICE = 35,
+    /**
+     * Writing oom_score_adj.
+     */
+    RUNNER_STAGE_OOM_SCORE_ADJ = 36,
+    /**
+     * sched_setaffinity(2).
+     */
+    RUNNER_STAGE_AFFINITY = 37,
+    /**
+     * personality(2).
+     */
+    RUNNER_STAGE_PERSONALITY = 38,
+    /**
+     * sched_setscheduler(2).
+     */
+    RUNNER_STAGE_SCHEDULER = 39,
+    /**
+     * prctl(PR_SET_PDEATHSIG).
+     */
+    RUNNER_STAGE_DEATH_SIGNAL = 40,
+    /**
+     * Making the pidfd (kernels before 5.2).
+     */
+    RUNNER_STAGE_PIDFD = 41,
+} runner_stage;
+
+/**
+ * Where and why a start failed. Set `size` before use: `runner_error_t e = RUNNER_ERROR_INIT;`. A size of 0, as
+ * in `runner_error_t e = {0};`, means this first published layout. The library writes no more than `size` bytes.
+ */
+typedef struct runner_error_t {
+    /**
+     * In: sizeof(runner_error_t), or 0. The library leaves it as it is.
+     */
+    uint32_t size;
+    /**
+     * What was being done: RUNNER_STAGE_*; RUNNER_STAGE_NONE after success.
+     */
+    uint32_t stage;
+    /**
+     * Which element of it, from 0; -1 where there is none.
+     */
+    int32_t index;
+    /**
+     * The errno, positive; 0 after success.
+     */
+    int32_t err;
+    /**
+     * A sentence for a person, NUL-terminated UTF-8; empty after success.
+     */
+    char message[240];
+} runner_error_t;
+
+/**
+ * What the machine offers to the calling process. Set `size` before use: `runner_probe_t p = RUNNER_PROBE_INIT;`;
+ * 0 means this first published layout. A 1 is yes, a 0 is no; for what is no, `blocker` says why where it is known.
+ */
+typedef struct runner_probe_t {
+    /**
+     * In: sizeof(runner_probe_t), or 0.
+     */
+    uint32_t size;
+    /**
+     * The kernel's version: major << 16 | minor.
+     */
+    uint32_t kernel;
+    /**
+     * clone3(2), Linux 5.3.
+     */
+    uint32_t clone3;
+    /**
+     * A process can be born in its cgroup (CLONE_INTO_CGROUP), Linux 5.7.
+     */
+    uint32_t into_cgroup;
+    /**
+     * pidfds from clone, Linux 5.2.
+     */
+    uint32_t pidfd;
+    /**
+     * close_range(2), Linux 5.9.
+     */
+    uint32_t close_range;
+    /**
+     * mount_setattr(2), Linux 5.12: read-only binds with everything beneath them.
+     */
+    uint32_t mount_setattr;
+    /**
+     * openat2(2), Linux 5.6: targets that cannot lead out of the new root.
+     */
+    uint32_t openat2;
+    /**
+     * Time namespaces, Linux 5.6.
+     */
+    uint32_t time_namespace;
+    /**
+     * A user namespace can be made, and gives capabilities, by this process now (tried).
+     */
+    uint32_t user_namespace;
+    /**
+     * All namespaces but the user one can be made without a user namespace (CAP_SYS_ADMIN; tried).
+     */
+    uint32_t privileged_namespaces;
+    /**
+     * seccomp filters.
+     */
+    uint32_t seccomp;
+    /**
+     * Landlock's ABI version, 0 where there is none. Linux 5.13.
+     */
+    uint32_t landlock;
+    /**
+     * A cgroup v2 hierarchy is mounted.
+     */
+    uint32_t cgroup_v2;
+    /**
+     * At least one cgroup v1 hierarchy with a controller is mounted.
+     */
+    uint32_t cgroup_v1;
+    /**
+     * This process may make cgroups beneath its own v2 cgroup.
+     */
+    uint32_t cgroup_v2_writable;
+    /**
+     * v2 controllers that children of this process's cgroup can be given, RUNNER_CONTROLLER_* or'ed together.
+     */
+    uint32_t controllers_v2;
+    /**
+     * v1 controllers with a mounted hierarchy, RUNNER_CONTROLLER_* or'ed together.
+     */
+    uint32_t controllers_v1;
+    /**
+     * v1 controllers beneath whose current cgroup this process may make cgroups.
+     */
+    uint32_t controllers_v1_writable;
+    /**
+     * Why something above is missing and what to do, a sentence a line, NUL-terminated UTF-8.
+     */
+    char blocker[948];
+} runner_probe_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Makes the options of a run.
+ *
+ * They begin as: no program, no namespaces, fds 0 to 2 on /dev/null, an empty environment, a new session,
+ * and all else as the host has it.
+ *
+ * Returns the runner, to be freed with runner_free(), or NULL where there is no memory. Since 0.1.0.
+ */
+runner_t *runner_new(void);
+
+/**
+ * Copies a runner; the copy is independent of the original, but names the same fds and callback.
+ *
+ * Returns the copy, to be freed with runner_free(), or NULL where `runner` is NULL. Since 0.1.0.
+ */
+runner_t *runner_clone(const runner_t *runner);
+
+/**
+ * Frees a runner. NULL is a no-op.
+ *
+ * What was started with it is not touched, and a held start goes on. Since 0.1.0.
+ */
+void runner_free(runner_t *runner);
+
+/**
+ * Sets the program and its arguments.
+ *
+ * `argv` ends with NULL and has at least one entry. argv[0] is the path that is executed, seen from inside the
+ * new root and working directory; there is no search of PATH. Where runner_set_exec_fd() is set, argv[0] is
+ * only a name.
+ *
+ * Returns 0, or -EINVAL: NULL or empty. Since 0.1.0. Seed: Args. execve(2).
+ */
+int runner_set_args(runner_t *runner,
+                    const char *const *argv);
+
+/**
+ * Sets the whole environment, `NAME=value` each, ended by NULL. The default is an empty environment: nothing
+ * of the host's is inherited.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: Env. environ(7).
+ */
+int runner_set_env(runner_t *runner,
+                   const char *const *envp);
+
+/**
+ * Executes the file behind `fd` instead of the path in argv[0] (execveat(2) with AT_EMPTY_PATH); -1 clears.
+ *
+ * The fd may be O_PATH, and need not be reachable inside the new root. The program does not get it, with one
+ * exception: where the file is a script (`#!`), its interpreter opens it as /dev/fd/N, so N stays open in the
+ * program, and /dev/fd and /proc have to exist inside the root; the start fails with ENOENT where they do not.
+ *
+ * Returns 0, or -EINVAL: below -1. Since 0.1.0. Seed: ExecFile. Linux 3.19.
+ */
+int runner_set_exec_fd(runner_t *runner,
+                       int fd);
+
+/**
+ * Sets the program's file descriptors: its fd i is the host's fds[i], or closed where that is -1.
+ *
+ * Everything else is closed, whatever the host left without close-on-exec. An fd may stand at several places.
+ * The default, without this call: 0, 1 and 2 are /dev/null. n = 0: the program has no files at all. A directory
+ * at 0, 1 or 2 is refused when the run starts (see runner_set_allow_directory_files()).
+ *
+ * Returns 0, or -EINVAL: NULL with n above 0, an entry below -1, n above 1048576. Since 0.1.0. Seed: Files.
+ */
+int runner_set_files(runner_t *runner,
+                     const int *fds,
+                     size_t n);
+
+/**
+ * Allows a directory as the program's fd 0, 1 or 2, which is refused otherwise (EISDIR): by openat(2) it leads
+ * out of the new root.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_set_allow_directory_files(runner_t *runner,
+                                     bool allow);
+
+/**
+ * Sets the working directory, entered after the new root. Without it: `/` in a new root, else the host's own.
+ *
+ * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. Seed: WorkDir. chdir(2).
+ */
+int runner_set_workdir(runner_t *runner,
+                       const char *path);
+
+/**
+ * Sets the host name, 1 to 64 bytes. The start needs CLONE_NEWUTS, and fails where the name cannot be set.
+ *
+ * Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. Seed: HostName. sethostname(2).
+ */
+int runner_set_hostname(runner_t *runner,
+                        const char *name);
+
+/**
+ * Sets the NIS domain name, 1 to 64 bytes. The start needs CLONE_NEWUTS, and fails where it cannot be set.
+ *
+ * Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. Seed: DomainName. setdomainname(2).
+ */
+int runner_set_domainname(runner_t *runner,
+                          const char *name);
+
+/**
+ * Sets which namespaces are new: CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC,
+ * CLONE_NEWUTS, CLONE_NEWCGROUP and CLONE_NEWTIME of <sched.h>, or'ed together. 0: none.
+ *
+ * An ordinary user needs CLONE_NEWUSER for any of the others. With CLONE_NEWPID the program is pid 1 of its
+ * namespace: signals without a handler, SIGKILL and SIGSTOP from inside among them, do not reach it, and
+ * everything in the namespace dies with it. CLONE_NEWTIME needs clone3 (Linux 5.6).
+ *
+ * Returns 0, or -EINVAL: any other flag. Since 0.1.0. Seed: UnshareFlags. namespaces(7).
+ */
+int runner_set_unshare_flags(runner_t *runner,
+                             uint64_t flags);
+
+/**
+ * Adds a line to the user id map of the new user namespace: `count` ids from `inside` are `outside` and up.
+ *
+ * Without any line, 0 inside is the caller's effective user id. A map other than one line of count 1 that names
+ * the caller needs CAP_SETUID in the caller's own user namespace. The start needs CLONE_NEWUSER.
+ *
+ * Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. Seed: UIDMappings.
+ * user_namespaces(7).
+ */
+int runner_add_uid_mapping(runner_t *runner,
+                           uint32_t inside,
+                           uint32_t outside,
+                           uint32_t count);
+
+/**
+ * Adds a line to the group id map: the same as runner_add_uid_mapping(), for groups (CAP_SETGID).
+ *
+ * Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. Seed: GIDMappings.
+ * user_namespaces(7).
+ */
+int runner_add_gid_mapping(runner_t *runner,
+                           uint32_t inside,
+                           uint32_t outside,
+                           uint32_t count);
+
+/**
+ * Forgets every line of both id maps.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_clear_mappings(runner_t *runner);
+
+/**
+ * Says whether setgroups(2) is allowed in the new user namespace (/proc/PID/setgroups). true needs CAP_SETGID in
+ * the caller's own user namespace.
+ *
+ * Without this call it is denied, except where runner_set_credential() needs it and the caller may grant it.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: GIDMappingsEnableSetgroups. user_namespaces(7).
+ */
+int runner_set_allow_setgroups(runner_t *runner,
+                               bool allow);
+
+/**
+ * Sets who the program runs as: real, effective and saved ids, as they are inside the new user namespace where
+ * there is one. Its supplementary groups are exactly the `n` groups, none where n is 0.
+ *
+ * The process takes these ids first of all, so what it makes in its root belongs to them; capabilities that the
+ * later steps need are kept until the exec. The start fails (stage setgroups) where the groups cannot be made
+ * exactly these: an ordinary user's can not, in a user namespace either.
+ *
+ * Returns 0, or -EINVAL: an id of (uint32_t)-1, NULL with n above 0, n above 65536. Since 0.1.0.
+ * Seed: Credential. credentials(7).
+ */
+int runner_set_credential(runner_t *runner,
+                          uint32_t uid,
+                          uint32_t gid,
+                          const uint32_t *groups,
+                          size_t n);
+
+/**
+ * Forgets the credential: the program runs as the caller.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_clear_credential(runner_t *runner);
+
+/**
+ * Adds a resource limit. `resource` is a RLIMIT_* of <sys/resource.h>; UINT64_MAX is no limit.
+ *
+ * A hard limit above the caller's own needs CAP_SYS_RESOURCE. A resource that stands twice gets the later one.
+ * RLIMIT_NPROC counts every process of the user id, not those of the run; RLIMIT_CPU is in seconds.
+ *
+ * Returns 0, or -EINVAL: an unknown resource, soft above hard. Since 0.1.0. Seed: RLimits. getrlimit(2).
+ */
+int runner_add_rlimit(runner_t *runner,
+                      int resource,
+                      uint64_t soft,
+                      uint64_t hard);
+
+/**
+ * Forgets every resource limit that was added.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_clear_rlimits(runner_t *runner);
+
+/**
+ * Sets whether an exec, the program's own included, can gain no privileges: set-user-ID bits and file
+ * capabilities are ignored from then on. runner_set_seccomp() implies it.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: NoNewPrivs. PR_SET_NO_NEW_PRIVS(2const), Linux 3.5.
+ */
+int runner_set_no_new_privs(runner_t *runner,
+                            bool on);
+
+/**
+ * Sets whether every capability is dropped for good: effective, permitted, inheritable, ambient and bounding
+ * set are empty, and the securebits are locked so that user id 0 means nothing to an exec.
+ *
+ * Emptying the bounding set needs CAP_SETPCAP; where the caller has none to drop it with, no_new_privs is set
+ * instead, which takes away every way in which they could come back.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: DropCaps. capabilities(7).
+ */
+int runner_set_drop_caps(runner_t *runner,
+                         bool on);
+
+/**
+ * Drops every capability as runner_set_drop_caps() does, except those in `mask` (bit n: capability n of
+ * <linux/capability.h>), which survive the exec: exactly they are in all five sets of the program.
+ *
+ * Returns 0, or -EINVAL: NULL, or a capability above 63. The start fails with EPERM (stage capabilities) where
+ * the caller does not have one of them. Since 0.1.0. capabilities(7), ambient set: Linux 4.3.
+ */
+int runner_keep_caps(runner_t *runner,
+                     uint64_t mask);
+
+/**
+ * Loads a seccomp filter, `len` instructions of classic BPF, as the last step before the exec: it has to allow
+ * execve (execveat where an exec fd is set). Implies no_new_privs.
+ *
+ * The program is copied. A filter by system call number should also refuse the x32 and 32-bit entries, by
+ * checking the architecture and the number's bit 30.
+ *
+ * Returns 0, or -EINVAL: NULL, a length of 0 or above 4096. The start fails with EINVAL (stage seccomp) where the
+ * kernel refuses the program. Since 0.1.0. Seed: Seccomp. seccomp(2), Linux 3.17.
+ */
+int runner_set_seccomp(runner_t *runner,
+                       const struct sock_filter *filter,
+                       uint16_t len);
+
+/**
+ * Forgets the seccomp filter.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_clear_seccomp(runner_t *runner);
+
+/**
+ * Sets whether the calling thread traces the program (PTRACE_TRACEME).
+ *
+ * Without a filter the start returns with the program about to stop with SIGTRAP at its exec. With a filter the
+ * process stops with SIGSTOP before the filter is loaded, so that the tracer can set its options
+ * (PTRACE_O_TRACESECCOMP) first; the exec happens after the tracer continues it. Only the thread that
+ * started it can wait for it and continue it: in Go, runtime.LockOSThread().
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: Ptrace. ptrace(2).
+ */
+int runner_set_ptrace(runner_t *runner,
+                      bool on);
+
+/**
+ * Sets whether the process stops (SIGSTOP) after every other step, before the filter is loaded and the program
+ * is executed. The start returns then; SIGCONT, or the tracer, lets it go on. waitpid(2) with WUNTRACED sees
+ * the stop.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: StopBeforeSeccomp.
+ */
+int runner_set_stop_before_seccomp(runner_t *runner,
+                                   bool on);
+
+/**
+ * Sets a function that is called with the pid, on the thread that starts, while the process waits complete and
+ * right before its exec: to put it into cgroups, to look at it, to attach to it. NULL clears.
+ *
+ * Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync), and the
+ * process is gone when the start returns. It must return, not jump or throw. `ctx` is passed on and has to live
+ * as long as the runner can be started, its copies included. Where a callback is a burden, use
+ * runner_start_held() instead. In a held start the callback runs before the hold.
+ *
+ * Returns 0, or -EINVAL: NULL runner. Since 0.1.0. Seed: SyncFunc.
+ */
+int runner_set_sync_func(runner_t *runner,
+                         int (*func)(pid_t pid, void *ctx),
+                         void *ctx);
+
+/**
+ * Sets the cgroup v2 directory, by an fd (O_PATH will do), in which the program is born (CLONE_INTO_CGROUP,
+ * Linux 5.7; on older kernels it joins by writing cgroup.procs). -1 clears.
+ *
+ * Returns 0, or -EINVAL: below -1. Since 0.1.0. Seed: CgroupFD. cgroups(7).
+ */
+int runner_set_cgroup_fd(runner_t *runner,
+                         int fd);
+
+/**
+ * Sets a cgroup by the path of its directory. In a v2 hierarchy the program is born there; a v1 cgroup is joined
+ * before anything else is done.
+ *
+ * A process is in one cgroup of each hierarchy: a path of the same hierarchy as an earlier one replaces it, paths
+ * of other hierarchies (v1: memory, pids, cpuacct, ...) are kept beside it. runner_clear_cgroups() forgets all.
+ *
+ * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. cgroups(7).
+ */
+int runner_set_cgroup_path(runner_t *runner,
+                           const char *path);
+
+/**
+ * Forgets the cgroup fd and every cgroup path.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_clear_cgroups(runner_t *runner);
+
+/**
+ * Sets whether a cgroup namespace is made after the callback or hold, instead of with the others, so that its
+ * root is the cgroup into which the process was put meanwhile. CLONE_NEWCGROUP need not be set.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: UnshareCgroupAfterSync. cgroup_namespaces(7).
+ */
+int runner_set_unshare_cgroup_after_sync(runner_t *runner,
+                                         bool on);
+
+/**
+ * Sets whether the program's fd 0, a terminal, becomes its controlling terminal. Needs a new session, which is
+ * the default.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: CTTY. TIOCSCTTY(2const).
+ */
+int runner_set_ctty(runner_t *runner,
+                    bool on);
+
+/**
+ * Sets the program's session: RUNNER_SESSION_NEW (default), RUNNER_SESSION_GROUP or RUNNER_SESSION_KEEP.
+ *
+ * Without a new session a program that has the host's terminal open can type into it (TIOCSTI).
+ *
+ * Returns 0, or -EINVAL: any other number. Since 0.1.0. setsid(2), setpgid(2).
+ */
+int runner_set_session(runner_t *runner,
+                       uint32_t session);
+
+/**
+ * Sets the signal, 1 to 64, that the program gets when the thread that started it ends; 0: none.
+ *
+ * It is that thread's end that counts, not the process's: do not start from a thread of a pool that shrinks.
+ *
+ * Returns 0, or -EINVAL: not a signal. Since 0.1.0. PR_SET_PDEATHSIG(2const).
+ */
+int runner_set_death_signal(runner_t *runner,
+                            int signal);
+
+/**
+ * Sets the file mode creation mask, 0 to 0777. Without it: the host's.
+ *
+ * Returns 0, or -EINVAL: out of range. Since 0.1.0. umask(2).
+ */
+int runner_set_umask(runner_t *runner, uint32_t mask);
+
+/**
+ * Sets the nice value, -20 to 19; below the host's own it needs CAP_SYS_NICE. Without it: the host's.
+ *
+ * Returns 0, or -EINVAL: out of range. Since 0.1.0. setpriority(2).
+ */
+int runner_set_nice(runner_t *runner,
+                    int nice);
+
+/**
+ * Sets how willingly the kernel's OOM killer takes the program, -1000 (never) to 1000 (first); below the host's
+ * own it needs CAP_SYS_RESOURCE. Without it: the host's. Needs /proc in the host.
+ *
+ * Returns 0, or -EINVAL: out of range. Since 0.1.0. proc_pid_oom_score_adj(5).
+ */
+int runner_set_oom_score_adj(runner_t *runner,
+                             int adj);
+
+/**
+ * Sets the CPUs on which the program may run: `n` CPU numbers, each below 8192. Without it: the host's.
+ *
+ * Returns 0, or -EINVAL: NULL, n = 0, a number out of range. The start fails with EINVAL (stage affinity) where
+ * none of them is online and allowed. Since 0.1.0. sched_setaffinity(2).
+ */
+int runner_set_cpu_affinity(runner_t *runner,
+                            const uint32_t *cpus,
+                            size_t n);
+
+/**
+ * Sets the execution domain: ADDR_NO_RANDOMIZE of <sys/personality.h> switches address randomisation off, which
+ * makes runs repeatable. Without it: the host's.
+ *
+ * Returns 0, or -EINVAL: above 0xfffffffe. Since 0.1.0. personality(2).
+ */
+int runner_set_personality(runner_t *runner,
+                           uint64_t persona);
+
+/**
+ * Sets the scheduling policy (SCHED_OTHER, SCHED_BATCH, SCHED_IDLE with priority 0; SCHED_FIFO, SCHED_RR with
+ * 1 to 99, which need CAP_SYS_NICE or RLIMIT_RTPRIO). Without it: the host's.
+ *
+ * Returns 0, or -EINVAL: an unknown policy or a priority that it does not have. Since 0.1.0.
+ * sched_setscheduler(2).
+ */
+int runner_set_scheduler(runner_t *runner,
+                         int policy,
+                         int priority);
+
+/**
+ * Sets whether the interface `lo` is brought up in the new network namespace. Needs CLONE_NEWNET.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. netdevice(7).
+ */
+int runner_set_loopback_up(runner_t *runner, bool on);
+
+/**
+ * Gives the program a root of its own: a tmpfs is mounted over the directory `path`, the pieces that were added
+ * go into it, it becomes the root, and the old one is let go. It is read-only, nosuid, nodev and noatime.
+ *
+ * `path` is any existing directory of the host; what is in it is not touched, only covered in the new mount
+ * namespace. The start needs CLONE_NEWNS, and CAP_SYS_ADMIN or CLONE_NEWUSER.
+ *
+ * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. Seed: PivotRoot. pivot_root(2).
+ */
+int runner_set_pivot_root(runner_t *runner,
+                          const char *path);
+
+/**
+ * Leaves the root's tmpfs writable. What is written there takes memory, up to half of the machine's where no
+ * memory cgroup says otherwise.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_set_root_writable(runner_t *runner,
+                             bool writable);
+
+/**
+ * Adds a mount, as mount(2) takes it. The start needs CLONE_NEWNS.
+ *
+ * This and every other runner_add_* function of this section adds one piece of the root. The pieces are made in the
+ * order in which they were added, and errors name a piece by its number in that order, from 0.
+ *
+ * `target` lies inside the new root (a leading slash changes nothing; no ".."); symbolic links on the way are
+ * followed inside the new root only. Without runner_set_pivot_root() it is a path of the host's tree as the new
+ * mount namespace sees it. Missing parts of it are made, directories with mode 0755, the last one an
+ * empty file where the source of a bind is not a directory. MS_BIND with MS_RDONLY is really read-only, beneath
+ * it too with MS_REC, and keeps what its source has locked. `flags` are the MS_* of <sys/mount.h>; `source`,
+ * `fstype` and `data` may be NULL where mount(2) ignores them. A relative `source` of a bind starts at
+ * the host's working directory.
+ *
+ * Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, unknown flags, a bind without a
+ * source, a new mount without a type. Since 0.1.0. Seed: Mounts. mount(2).
+ */
+int runner_add_mount(runner_t *runner,
+                     const char *source,
+                     const char *target,
+                     const char *fstype,
+                     uint64_t flags,
+                     const char *data);
+
+/**
+ * Adds a file or directory of the host: RUNNER_BIND_* flags, or'ed together; 0: writable, without what is mounted
+ * beneath it. Set-user-ID bits and device files do not work beneath it unless the flags say so.
+ *
+ * In a user namespace a source that has other mounts beneath it needs RUNNER_BIND_REC (the kernel does not let
+ * them be left out).
+ *
+ * Returns 0, or -EINVAL: NULL or empty paths, ".." in the target, PATH_MAX or longer, unknown flags.
+ * Since 0.1.0. mount(2), mount_setattr(2).
+ */
+int runner_add_bind(runner_t *runner,
+                    const char *source,
+                    const char *target,
+                    uint32_t flags);
+
+/**
+ * Adds an empty tmpfs of at most `size_bytes` (0: the kernel's default, half of the memory) that belongs to the
+ * program, its top directory with `mode` (0 to 07777). nosuid and nodev.
+ *
+ * Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, a mode out of range.
+ * Since 0.1.0. tmpfs(5).
+ */
+int runner_add_tmpfs(runner_t *runner,
+                     const char *target,
+                     uint64_t size_bytes,
+                     uint32_t mode);
+
+/**
+ * Adds the proc file system of the new pid namespace: RUNNER_PROC_* flags, or'ed together; 0: all of it.
+ * nosuid, nodev and noexec. The start needs CLONE_NEWPID: else it would show the host's processes.
+ *
+ * Inside many containers the kernel refuses it in a user namespace (EPERM), because the container's own proc is
+ * partly covered; the error's message says what to do.
+ *
+ * Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, unknown flags. Since 0.1.0.
+ * proc(5).
+ */
+int runner_add_proc(runner_t *runner,
+                    const char *target,
+                    uint32_t flags);
+
+/**
+ * Adds a minimal, read-only /dev: null, zero, full, random, urandom and tty of the host, fd, stdin, stdout and
+ * stderr as links into /proc/self/fd, an empty writable shm (64 MiB), and a pts of its own with ptmx.
+ *
+ * Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer. Since 0.1.0.
+ */
+int runner_add_dev(runner_t *runner,
+                   const char *target);
+
+/**
+ * Adds a directory with `mode` (0 to 07777), whatever the umask; its missing parents get 0755.
+ *
+ * Returns 0, or -EINVAL: NULL or empty path, ".." in it, PATH_MAX or longer, a mode out of range.
+ * Since 0.1.0. mkdir(2).
+ */
+int runner_add_dir(runner_t *runner, const char *path, uint32_t mode);
+
+/**
+ * Adds a symbolic link at `path` that leads to `to`, in the order of symlink(2). Its missing parents are made;
+ * it fails (EEXIST) where something is there already.
+ *
+ * Returns 0, or -EINVAL: NULL or empty, ".." in `path`, PATH_MAX or longer. Since 0.1.0. symlink(2).
+ */
+int runner_add_symlink(runner_t *runner,
+                       const char *to,
+                       const char *path);
+
+/**
+ * Adds a small file at `path` with `len` bytes of contents and `mode` (0 to 07777), whatever the umask: an
+ * /etc/passwd. The bytes are copied. Its missing parents are made; it fails (EEXIST) where something is there.
+ *
+ * Returns 0, or -EINVAL: NULL or empty path, ".." in it, PATH_MAX or longer, NULL contents with len above 0,
+ * a mode out of range. Since 0.1.0.
+ */
+int runner_add_file(runner_t *runner,
+                    const char *path,
+                    const void *contents,
+                    size_t len,
+                    uint32_t mode);
+
+/**
+ * Forgets every piece of the root that was added; runner_set_pivot_root() stays.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_clear_root(runner_t *runner);
+
+/**
+ * The name of a stage: "mount", "exec", ... A static string; "unknown" for a number that is no stage. Never NULL.
+ * Since 0.1.0.
+ */
+const char *runner_stage_name(uint32_t stage);
+
+/**
+ * Prints an error as one line, `stage[index]: message (errno N)`, into `buf` of `len` bytes, by the rules of
+ * snprintf(3): what does not fit is cut, the result ends with NUL where len is not 0, and buf may be NULL where it is.
+ *
+ * Returns the length of the whole line without the NUL, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_error_format(const struct runner_error_t *error,
+                        char *buf,
+                        size_t len);
+
+/**
+ * Starts the program.
+ *
+ * When it returns a pid, the program runs: its exec has happened. With runner_set_ptrace() and
+ * runner_set_stop_before_seccomp() it returns when the process stops, or is about to. The pid is a child of the
+ * calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD.
+ *
+ * `err` may be NULL; it is filled on success too (stage 0, err 0).
+ *
+ * Returns the pid, or a negative errno. Any thread may start any runner, and several threads the same one.
+ * Since 0.1.0. Seed: Start.
+ */
+pid_t runner_start(const runner_t *runner,
+                   struct runner_error_t *err);
+
+/**
+ * Starts the program as runner_start() does, and gives a pidfd beside the pid: close-on-exec, yours to close. With
+ * it the process can be waited for (poll(2), waitid(2) with P_PIDFD) and signalled without a race.
+ *
+ * Both `pid` and `pidfd` are written on success only; `pid` may be NULL, `err` too.
+ *
+ * Returns 0, or a negative errno; -EINVAL: `pidfd` is NULL. Since 0.1.0. pidfd_open(2), Linux 5.2.
+ */
+int runner_start_pidfd(const runner_t *runner,
+                       pid_t *pid,
+                       int *pidfd,
+                       struct runner_error_t *err);
+
+/**
+ * Prints the program of system calls that a start would run, one step a line, beneath a line that names the strategy,
+ * into `buf` of `len` bytes, by the rules of snprintf(3). Nothing is started. What the steps are depends on the
+ * calling process too: its ids, its kernel.
+ *
+ * Returns the length of the whole text without the NUL, or a negative errno: -EINVAL for NULL or options with
+ * which no start is possible. Since 0.1.0.
+ */
+int runner_explain(const runner_t *runner,
+                   char *buf,
+                   size_t len);
+
+/**
+ * Starts the program up to the step right before its exec and holds it there: the callback of
+ * runner_set_sync_func() in two phases, for languages in which a C callback is a burden.
+ *
+ * `*out` is the handle, ended by runner_held_resume() or runner_held_abort() on any thread, in any order with
+ * runner_free(). Each held start occupies one blocked thread of the process until then. If the host dies, the
+ * held process dies.
+ *
+ * Returns 0, or a negative errno; `*out` is NULL then. Since 0.1.0.
+ */
+int runner_start_held(const runner_t *runner,
+                      runner_held_t **out,
+                      struct runner_error_t *err);
+
+/**
+ * The pid of the held process, or -EINVAL: NULL. Since 0.1.0.
+ */
+pid_t runner_held_pid(const runner_held_t *held);
+
+/**
+ * A pidfd of the held process. It is the handle's own: duplicate it to keep it beyond the handle.
+ *
+ * Returns the fd, or -EINVAL: NULL; -ENOSYS: the kernel has none (before 5.3). Since 0.1.0.
+ */
+int runner_held_pidfd(const runner_held_t *held);
+
+/**
+ * Lets the held process execute its program, and frees the handle, whatever the result.
+ *
+ * Returns the pid of the running program, or a negative errno as runner_start() does, with `err` filled; -EINVAL:
+ * NULL. Since 0.1.0.
+ */
+pid_t runner_held_resume(runner_held_t *held,
+                         struct runner_error_t *err);
+
+/**
+ * Kills and reaps the held process, and frees the handle. NULL is a no-op. Since 0.1.0.
+ */
+void runner_held_abort(runner_held_t *held);
+
+/**
+ * Finds out what this machine offers, by trying it where that is the only sure way: it starts two short-lived
+ * processes, and changes nothing.
+ *
+ * Returns 0, or -EINVAL: NULL, or a size that is not 0 and smaller than the struct. Since 0.1.0.
+ */
+int runner_probe(struct runner_probe_t *probe);
+
+/**
+ * The library's version: major << 16 | minor << 8 | patch. Since 0.1.0.
+ */
+uint32_t runner_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* RUNNER_H */
+
+/** An initialiser for runner_error_t. */
+#define RUNNER_ERROR_INIT { (uint32_t)sizeof(runner_error_t), 0, 0, 0, { 0 } }
+
+/** Makes a runner_probe_t ready for runner_probe(). */
+#define RUNNER_PROBE_INIT(probe) ((probe)->size = (uint32_t)sizeof(*(probe)))

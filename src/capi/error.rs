@@ -1,0 +1,155 @@
+//! `runner_error_t`: filling it by the kernel's rule for structs that grow, and printing it.
+
+use super::{guarded, EINVAL};
+use crate::error::Error;
+use crate::stage::NAMES;
+use std::ffi::{c_char, c_int};
+use std::ptr;
+
+/// Where and why a start failed. Set `size` before use: `runner_error_t e = RUNNER_ERROR_INIT;`. A size of 0, as
+/// in `runner_error_t e = {0};`, means this first published layout. The library writes no more than `size` bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct runner_error_t {
+    /// In: sizeof(runner_error_t), or 0. The library leaves it as it is.
+    pub size: u32,
+    /// What was being done: RUNNER_STAGE_*; RUNNER_STAGE_NONE after success.
+    pub stage: u32,
+    /// Which element of it, from 0; -1 where there is none.
+    pub index: i32,
+    /// The errno, positive; 0 after success.
+    pub err: i32,
+    /// A sentence for a person, NUL-terminated UTF-8; empty after success.
+    pub message: [c_char; 240],
+}
+
+/// Bytes of the first published layout.
+const FIRST_LAYOUT: usize = 256;
+const _: () = assert!(size_of::<runner_error_t>() == FIRST_LAYOUT);
+
+/// An out-parameter of the caller's, checked once at the start of a call.
+#[derive(Clone, Copy)]
+pub(super) struct ErrorOut {
+    to: *mut runner_error_t,
+    size: u32,
+}
+
+impl ErrorOut {
+    /// None: the caller's struct is smaller than any published layout, so it can't be one.
+    ///
+    /// # Safety
+    /// `to` is NULL or points to a struct of the `size` that stands in it.
+    pub unsafe fn new(to: *mut runner_error_t) -> Option<ErrorOut> {
+        if to.is_null() {
+            return Some(ErrorOut { to, size: 0 });
+        }
+        // SAFETY: the caller promised at least the first field.
+        let size = unsafe { ptr::addr_of!((*to).size).read() };
+        (size == 0 || size as usize >= FIRST_LAYOUT).then_some(ErrorOut { to, size })
+    }
+
+    /// Writes the error, or success for None.
+    pub fn fill(self, error: Option<&Error>) {
+        if self.to.is_null() {
+            return;
+        }
+        let mut filled = runner_error_t {
+            size: self.size,
+            stage: error.map_or(0, |e| e.stage() as u32),
+            index: error.and_then(Error::index).map_or(-1, |i| i as i32),
+            err: error.map_or(0, |e| e.errno() as i32),
+            message: [0; 240],
+        };
+        if let Some(error) = error {
+            copy_text(error.message(), &mut filled.message);
+        }
+        let known = FIRST_LAYOUT;
+        // SAFETY: `new` saw that the caller's struct has at least the bytes of the first layout (a size of 0 says
+        // so by the header), and any bytes beyond, which a later header declared, are inside `size`.
+        unsafe {
+            self.to.write(filled);
+            if let Some(beyond) = (self.size as usize).checked_sub(known) {
+                ptr::write_bytes(self.to.cast::<u8>().add(known), 0, beyond);
+            }
+        }
+    }
+}
+
+/// Copies as much as fits with a NUL, cut at a character's boundary.
+pub(super) fn copy_text(text: &str, to: &mut [c_char]) {
+    let mut n = text.len().min(to.len() - 1);
+    while !text.is_char_boundary(n) {
+        n -= 1;
+    }
+    for (slot, byte) in to.iter_mut().zip(&text.as_bytes()[..n]) {
+        *slot = *byte as c_char;
+    }
+}
+
+/// The name of a stage: "mount", "exec", ... A static string; "unknown" for a number that is no stage. Never NULL.
+/// Since 0.1.0.
+#[no_mangle]
+pub extern "C" fn runner_stage_name(stage: u32) -> *const c_char {
+    match NAMES.get(stage as usize) {
+        Some((_, name)) => name.as_ptr(),
+        None => c"unknown".as_ptr(),
+    }
+}
+
+/// Prints an error as one line, `stage[index]: message (errno N)`, into `buf` of `len` bytes, by the rules of
+/// snprintf(3): what does not fit is cut, the result ends with NUL where len is not 0, and buf may be NULL where it is.
+///
+/// Returns the length of the whole line without the NUL, or -EINVAL: NULL. Since 0.1.0.
+#[no_mangle]
+pub unsafe extern "C" fn runner_error_format(
+    error: *const runner_error_t,
+    buf: *mut c_char,
+    len: usize,
+) -> c_int {
+    guarded(-libc::EFAULT, || {
+        // SAFETY: NULL or a struct of at least the first layout, by the header's conventions.
+        let Some(error) = (unsafe { error.as_ref() }) else {
+            return EINVAL;
+        };
+        if error.err == 0 {
+            // SAFETY: the caller's buffer, by the header's conventions.
+            return unsafe { print("success", buf, len) };
+        }
+        let name = NAMES
+            .get(error.stage as usize)
+            .map_or("unknown", |(stage, _)| stage.name());
+        let index = match error.index {
+            -1 => String::new(),
+            index => format!("[{index}]"),
+        };
+        let message: Vec<u8> = error.message[..239]
+            .iter()
+            .take_while(|c| **c != 0)
+            .map(|c| *c as u8)
+            .collect();
+        let message = String::from_utf8_lossy(&message);
+        let line = format!("{name}{index}: {message} (errno {})", error.err);
+        // SAFETY: the caller's buffer, by the header's conventions.
+        unsafe { print(&line, buf, len) }
+    })
+}
+
+/// snprintf(3)'s rules for a ready text.
+///
+/// # Safety
+/// `buf` points to `len` writable bytes, or `len` is 0.
+pub(super) unsafe fn print(text: &str, buf: *mut c_char, len: usize) -> c_int {
+    if len > 0 {
+        if buf.is_null() {
+            return EINVAL;
+        }
+        let n = text.len().min(len - 1);
+        // SAFETY: n + 1 <= len bytes, which the caller promised are writable.
+        unsafe {
+            ptr::copy_nonoverlapping(text.as_ptr(), buf.cast(), n);
+            *buf.add(n) = 0;
+        }
+    }
+    c_int::try_from(text.len()).unwrap_or(c_int::MAX)
+}

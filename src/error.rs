@@ -1,0 +1,72 @@
+//! The one error type: which step, which element of it, which errno, and what a person can do.
+
+use crate::stage::Stage;
+use nix::errno::Errno;
+use std::fmt;
+
+/// Why a runner did not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    stage: Stage,
+    index: Option<usize>,
+    errno: Errno,
+    message: String,
+}
+
+/// What the library's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn new(
+        stage: Stage,
+        index: Option<usize>,
+        errno: Errno,
+        message: impl Into<String>,
+    ) -> Error {
+        Error {
+            stage,
+            index,
+            errno,
+            message: message.into(),
+        }
+    }
+
+    /// Options that contradict each other, or a value that no start could use.
+    pub(crate) fn options(message: impl Into<String>) -> Error {
+        Error::new(Stage::Options, None, Errno::EINVAL, message)
+    }
+
+    /// What was being done.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Which element of it, counted from 0: a mount, a limit, an fd of the program.
+    pub fn index(&self) -> Option<usize> {
+        self.index
+    }
+
+    /// The errno, always positive.
+    pub fn errno(&self) -> Errno {
+        self.errno
+    }
+
+    /// A sentence for a person: the place, the reason, and where it is known, the way out.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for std::io::Error {
+    fn from(e: Error) -> std::io::Error {
+        std::io::Error::from_raw_os_error(e.errno as i32)
+    }
+}
