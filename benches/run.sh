@@ -1,0 +1,15 @@
+#!/bin/sh
+# What `make bench` runs: builds the target program where that has not been done, and passes its arguments through.
+#
+#   benches/run.sh [--markdown | --json] [--rounds N] [--sizes GIB,GIB]
+set -eu
+cd "$(dirname "$0")/.."
+
+target=build/benches/exit.static
+if [ ! -x "$target" ] || [ benches/exit.c -nt "$target" ]; then
+    mkdir -p build/benches
+    # Without libc where this architecture has a _start of ours, else with all of it.
+    ${CC:-cc} -O2 -static -nostdlib -DNO_LIBC benches/exit.c -o "$target" 2>/dev/null ||
+        ${CC:-cc} -O2 -static benches/exit.c -o "$target"
+fi
+exec build/benches/start "$@" "$target"

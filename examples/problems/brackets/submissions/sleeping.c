@@ -1,0 +1,8 @@
+/* Reads, and then waits for something that never comes. */
+#include <unistd.h>
+
+int main(void)
+{
+    pause();
+    return 0;
+}

@@ -1,0 +1,8 @@
+/* Every process makes processes. */
+#include <unistd.h>
+
+int main(void)
+{
+    for (;;)
+        fork();
+}

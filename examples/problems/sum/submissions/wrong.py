@@ -1,0 +1,4 @@
+# The count is summed up too.
+import sys
+
+print(sum(map(int, sys.stdin.read().split())))
