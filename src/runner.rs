@@ -159,7 +159,10 @@ impl Runner {
     /// The program's files: its fd i is `files[i]`, closed where that is -1. All else is closed.
     pub fn set_files(&mut self, files: &[RawFd]) -> Result<()> {
         refuse_if(files.len() > MAX_FILES, "more files than any limit allows")?;
-        refuse_if(files.iter().any(|fd| *fd < -1), "a negative fd other than -1")?;
+        refuse_if(
+            files.iter().any(|fd| *fd < -1),
+            "a negative fd other than -1",
+        )?;
         self.files = Some(files.to_vec());
         Ok(())
     }
@@ -527,7 +530,10 @@ fn permissions(mode: u32) -> Result<u32> {
 fn push_mapping(map: &mut Vec<IdMap>, inside: u32, outside: u32, count: u32) -> Result<()> {
     let overflows = |first: u32| first.checked_add(count).is_none();
     refuse_if(count == 0, "a mapping of no ids")?;
-    refuse_if(overflows(inside) || overflows(outside), "ids above 2^32 - 2")?;
+    refuse_if(
+        overflows(inside) || overflows(outside),
+        "ids above 2^32 - 2",
+    )?;
     refuse_if(map.len() >= MAX_MAPPINGS, "more than 340 mappings")?;
     map.push(IdMap {
         inside,

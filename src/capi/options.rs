@@ -21,7 +21,9 @@ pub const RUNNER_SESSION_KEEP: u32 = 2;
 /// Returns the runner, to be freed with runner_free(), or NULL where there is no memory. Since 0.1.0.
 #[no_mangle]
 pub extern "C" fn runner_new() -> *mut Runner {
-    guarded(std::ptr::null_mut(), || Box::into_raw(Box::new(Runner::new())))
+    guarded(std::ptr::null_mut(), || {
+        Box::into_raw(Box::new(Runner::new()))
+    })
 }
 
 /// Copies a runner; the copy is independent of the original, but names the same fds and callback.
@@ -59,10 +61,7 @@ pub unsafe extern "C" fn runner_free(runner: *mut Runner) {
 ///
 /// Returns 0, or -EINVAL: NULL or empty. Since 0.1.0. Seed: Args. execve(2).
 #[no_mangle]
-pub unsafe extern "C" fn runner_set_args(
-    runner: *mut Runner,
-    argv: *const *const c_char,
-) -> c_int {
+pub unsafe extern "C" fn runner_set_args(runner: *mut Runner, argv: *const *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
     unsafe { set(runner, |r| Some(r.set_args(strings(argv)?))) }
 }
@@ -72,10 +71,7 @@ pub unsafe extern "C" fn runner_set_args(
 ///
 /// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: Env. environ(7).
 #[no_mangle]
-pub unsafe extern "C" fn runner_set_env(
-    runner: *mut Runner,
-    envp: *const *const c_char,
-) -> c_int {
+pub unsafe extern "C" fn runner_set_env(runner: *mut Runner, envp: *const *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
     unsafe {
         set(runner, |r| {
@@ -241,7 +237,11 @@ pub unsafe extern "C" fn runner_set_credential(
     n: usize,
 ) -> c_int {
     // SAFETY: both by the header's conventions.
-    unsafe { set(runner, |r| Some(r.set_credential(uid, gid, array(groups, n)?))) }
+    unsafe {
+        set(runner, |r| {
+            Some(r.set_credential(uid, gid, array(groups, n)?))
+        })
+    }
 }
 
 /// Forgets the credential: the program runs as the caller.

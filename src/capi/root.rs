@@ -120,7 +120,11 @@ pub unsafe extern "C" fn runner_add_bind(
     // SAFETY: all by the header's conventions.
     unsafe {
         set(runner, |r| {
-            Some(r.add_bind(string(source)?, string(target)?, BindFlags::from_bits(flags)?))
+            Some(r.add_bind(
+                string(source)?,
+                string(target)?,
+                BindFlags::from_bits(flags)?,
+            ))
         })
     }
 }
@@ -138,7 +142,11 @@ pub unsafe extern "C" fn runner_add_tmpfs(
     mode: u32,
 ) -> c_int {
     // SAFETY: all by the header's conventions.
-    unsafe { set(runner, |r| Some(r.add_tmpfs(string(target)?, size_bytes, mode))) }
+    unsafe {
+        set(runner, |r| {
+            Some(r.add_tmpfs(string(target)?, size_bytes, mode))
+        })
+    }
 }
 
 /// Adds the proc file system of the new pid namespace: RUNNER_PROC_* flags, or'ed together; 0: all of it.

@@ -101,7 +101,14 @@ pub(super) unsafe fn launch<T>(
     let Some(out) = (unsafe { ErrorOut::new(err) }) else {
         return Err(EINVAL);
     };
-    let panicked = || Err(Error::new(Stage::Memory, None, Errno::EFAULT, "the library panicked; please report it"));
+    let panicked = || {
+        Err(Error::new(
+            Stage::Memory,
+            None,
+            Errno::EFAULT,
+            "the library panicked; please report it",
+        ))
+    };
     let result = guarded(panicked(), || {
         // SAFETY: the caller's promise.
         match unsafe { runner.as_ref() } {

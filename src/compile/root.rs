@@ -1,0 +1,180 @@
+//! The new root: a tmpfs, the pieces in their order, pivot_root(2).
+//!
+//! A target is never trusted: a directory that was bound in may hold symbolic links which an earlier program left there.
+//! With openat2(2) they are resolved inside the new root only, and mounts are attached to fds; on kernels
+//! without the mount API of 5.12 no link is followed at all, which makes the path itself safe to use.
+
+mod dev;
+mod place;
+mod proc;
+
+use super::{Emit, AT_FDCWD};
+use crate::error::Result;
+use crate::explain::{MOUNT, OPEN, UMOUNT};
+use crate::pieces::{BindFlags, Piece};
+use crate::program::{Arg, Call, ROOT, UMASK};
+use crate::runner::PROPAGATION;
+use crate::stage::Stage;
+use crate::sys::nr;
+use crate::text::Text;
+use place::{Attach, Place};
+use std::sync::Arc;
+
+pub fn build(emit: &mut Emit) -> Result<()> {
+    if !emit.runner.has_namespace(libc::CLONE_NEWNS) {
+        return Ok(());
+    }
+    // Nothing that is mounted from here on reaches the host.
+    let private = mount(Arg::Null, c"/", Arg::Null, libc::MS_REC | libc::MS_PRIVATE);
+    emit.call(Stage::Mount, None, private.arg(Arg::Null));
+    let pivot = emit.runner.pivot_root.clone();
+    if pivot.is_none() && emit.runner.pieces.is_empty() {
+        return Ok(());
+    }
+    let umask = Call::new(nr::UMASK).arg(Arg::Octal(0)).into(UMASK);
+    emit.call(Stage::Umask, None, umask);
+    if let Some(path) = &pivot {
+        let tmpfs = Call::new(nr::MOUNT)
+            .lit(c"tmpfs")
+            .text(path)
+            .lit(c"tmpfs")
+            .flags(libc::MS_NOSUID | libc::MS_NODEV, MOUNT)
+            .lit(c"mode=755");
+        emit.call(Stage::PivotRoot, None, tmpfs);
+    }
+    let root = pivot.clone().unwrap_or(Text::Static(c"/"));
+    let open = Call::new(nr::OPENAT).arg(AT_FDCWD).text(&root);
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    emit.call(
+        Stage::PivotRoot,
+        None,
+        open.flags(flags as u64, OPEN).into(ROOT),
+    );
+
+    let runner = emit.runner;
+    let mut place = Place::new(emit)?;
+    for (index, piece) in runner.pieces.iter().enumerate() {
+        put(&mut place, index, piece)?;
+    }
+    if pivot.is_some() {
+        enter(emit);
+    } else {
+        emit.call(Stage::PivotRoot, None, Call::new(nr::CLOSE).slot(ROOT));
+    }
+    Ok(())
+}
+
+/// mount(source, target, type, flags); the data is still to be added.
+fn mount(source: Arg, target: &'static std::ffi::CStr, fstype: Arg, flags: u64) -> Call {
+    let call = Call::new(nr::MOUNT).arg(source).lit(target).arg(fstype);
+    call.flags(flags, MOUNT)
+}
+
+/// The old root ends up mounted over the new one, at the same place, and is taken away from there.
+fn enter(emit: &mut Emit) {
+    let mut step = |call| emit.call(Stage::PivotRoot, None, call);
+    step(Call::new(nr::FCHDIR).slot(ROOT));
+    step(Call::new(nr::PIVOT_ROOT).lit(c".").lit(c"."));
+    step(
+        Call::new(nr::UMOUNT2)
+            .lit(c".")
+            .flags(libc::MNT_DETACH as u64, UMOUNT),
+    );
+    step(Call::new(nr::CLOSE).slot(ROOT));
+    step(Call::new(nr::CHDIR).lit(c"/"));
+    if !emit.runner.root_writable {
+        let flags = libc::MS_REMOUNT
+            | libc::MS_BIND
+            | libc::MS_RDONLY
+            | libc::MS_NOSUID
+            | libc::MS_NODEV
+            | libc::MS_NOATIME;
+        let seal = mount(Arg::Null, c"/", Arg::Null, flags).arg(Arg::Null);
+        emit.call(Stage::PivotRoot, None, seal);
+    }
+}
+
+fn put(place: &mut Place, index: usize, piece: &Piece) -> Result<()> {
+    match piece {
+        Piece::Mount {
+            source,
+            target,
+            fstype,
+            flags,
+            data,
+        } => {
+            let source = source.clone();
+            if flags & libc::MS_BIND != 0 && flags & libc::MS_REMOUNT == 0 {
+                let attach = Attach {
+                    source: source.unwrap_or(Text::Static(c"none")),
+                    recursive: flags & libc::MS_REC != 0,
+                    add: flags & place::SETTABLE,
+                };
+                return place.bind(index, target, attach);
+            }
+            let opt = |text: &Option<Text>| text.clone().map_or(Arg::Null, Arg::Text);
+            let new = flags & (libc::MS_REMOUNT | libc::MS_MOVE | PROPAGATION) == 0;
+            place.mount(index, target, new, |at| {
+                Call::new(nr::MOUNT)
+                    .arg(source.map_or(Arg::Null, Arg::Text))
+                    .text(&at)
+                    .arg(opt(fstype))
+                    .flags(*flags, MOUNT)
+                    .arg(opt(data))
+            });
+        }
+        Piece::Bind {
+            source,
+            target,
+            flags,
+        } => {
+            if flags.has(BindFlags::OPTIONAL) && !exists(source) {
+                return Ok(());
+            }
+            let attach = Attach {
+                source: source.clone(),
+                recursive: flags.has(BindFlags::REC),
+                add: bind_attributes(*flags),
+            };
+            return place.bind(index, target, attach);
+        }
+        Piece::Tmpfs { target, size, mode } => {
+            let data = match size {
+                0 => format!("mode={mode:o}"),
+                size => format!("mode={mode:o},size={size}"),
+            };
+            place.file_system(
+                index,
+                target,
+                c"tmpfs",
+                libc::MS_NOSUID | libc::MS_NODEV,
+                data,
+            );
+        }
+        Piece::Proc { target, flags } => return proc::add(place, index, target, *flags),
+        Piece::Dev { target } => return dev::add(place, index, target),
+        Piece::Dir { path, mode } => place.directory(index, path, *mode),
+        Piece::Symlink { to, path } => place.symlink(index, to, path),
+        Piece::File {
+            path,
+            contents,
+            mode,
+        } => place.file(index, path, Arc::clone(contents), *mode),
+    }
+    Ok(())
+}
+
+fn bind_attributes(flags: BindFlags) -> u64 {
+    let when = |on: bool, flag: u64| if on { flag } else { 0 };
+    when(flags.has(BindFlags::RO), libc::MS_RDONLY)
+        | when(flags.has(BindFlags::NOEXEC), libc::MS_NOEXEC)
+        | when(!flags.has(BindFlags::DEV), libc::MS_NODEV)
+        | when(!flags.has(BindFlags::SUID), libc::MS_NOSUID)
+}
+
+/// Whether there is something at this path of the host. Only ENOENT and ENOTDIR say no.
+fn exists(path: &Text) -> bool {
+    use nix::errno::Errno;
+    let found = nix::sys::stat::stat(path.as_cstr());
+    !matches!(found, Err(Errno::ENOENT | Errno::ENOTDIR))
+}

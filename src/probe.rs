@@ -1,0 +1,238 @@
+//! What this machine offers, found by trying where that is the only sure way.
+
+use crate::host::{self, Host};
+use crate::launch::user_namespace_blocker;
+use crate::runner::Runner;
+use crate::sys::{self, nr};
+use nix::unistd::{access, AccessFlags};
+use std::path::{Path, PathBuf};
+
+/// The answers; see `runner_probe_t` of the C header for what each means.
+#[derive(Clone, Debug, Default)]
+pub struct Probe {
+    /// Major and minor version.
+    pub kernel: (u32, u32),
+    /// clone3(2).
+    pub clone3: bool,
+    /// CLONE_INTO_CGROUP.
+    pub into_cgroup: bool,
+    /// Pidfds.
+    pub pidfd: bool,
+    /// close_range(2).
+    pub close_range: bool,
+    /// mount_setattr(2).
+    pub mount_setattr: bool,
+    /// openat2(2).
+    pub openat2: bool,
+    /// Time namespaces.
+    pub time_namespace: bool,
+    /// User namespaces can be made, and give capabilities.
+    pub user_namespace: bool,
+    /// The other namespaces can be made without one.
+    pub privileged_namespaces: bool,
+    /// seccomp filters.
+    pub seccomp: bool,
+    /// Landlock's ABI, 0 for none.
+    pub landlock: u32,
+    /// A cgroup v2 hierarchy is mounted.
+    pub cgroup_v2: bool,
+    /// Cgroups can be made beneath this process's own v2 cgroup.
+    pub cgroup_v2_writable: bool,
+    /// Controllers for children of it, as RUNNER_CONTROLLER_* bits.
+    pub controllers_v2: u32,
+    /// Controllers with a v1 hierarchy.
+    pub controllers_v1: u32,
+    /// Those of them beneath whose current cgroup this process can make others.
+    pub controllers_v1_writable: u32,
+    /// A sentence for what is missing.
+    pub blockers: Vec<String>,
+}
+
+const CONTROLLERS: [(&str, u32); 8] = [
+    ("cpu", 1),
+    ("cpuacct", 2),
+    ("memory", 4),
+    ("pids", 8),
+    ("cpuset", 16),
+    ("io", 32),
+    ("blkio", 32),
+    ("freezer", 64),
+];
+
+/// Looks and tries.
+pub fn probe() -> Probe {
+    let host = Host::current();
+    let features = host.features;
+    let exists = |call, args: &[usize]| host::exists(call, args);
+    let mut found = Probe {
+        kernel: features.kernel,
+        clone3: features.clone3,
+        into_cgroup: features.clone3 && features.kernel >= (5, 7),
+        pidfd: features.pidfd_open,
+        close_range: exists(nr::CLOSE_RANGE, &[1, 0, 0]),
+        mount_setattr: exists(nr::MOUNT_SETATTR, &[usize::MAX, 0, 0, 0, 0]),
+        openat2: exists(nr::OPENAT2, &[usize::MAX, 0, 0, 0]),
+        time_namespace: Path::new("/proc/self/ns/time").exists(),
+        seccomp: has_seccomp(),
+        landlock: landlock_abi(),
+        ..Probe::default()
+    };
+    try_namespaces(&mut found);
+    look_at_cgroups(&mut found);
+    if !found.clone3 {
+        found.blockers.push("clone3 is refused (kernel before 5.3, or the container's seccomp profile): cgroups are joined by a write, and time namespaces can't be made".into());
+    }
+    if !found.mount_setattr {
+        found.blockers.push("the mount API of Linux 5.12 is missing: symbolic links in mount targets are refused instead of resolved inside the root".into());
+    }
+    found
+}
+
+fn has_seccomp() -> bool {
+    const SECCOMP_GET_ACTION_AVAIL: usize = 2;
+    let action = libc::SECCOMP_RET_KILL_PROCESS;
+    // SAFETY: the call reads one action.
+    let answer = unsafe {
+        sys::call(
+            nr::SECCOMP,
+            &[SECCOMP_GET_ACTION_AVAIL, 0, &raw const action as usize],
+        )
+    };
+    answer.is_ok()
+}
+
+fn landlock_abi() -> u32 {
+    const LANDLOCK_CREATE_RULESET_VERSION: usize = 1;
+    // SAFETY: with this flag the call only returns a number.
+    let answer = unsafe {
+        sys::call(
+            nr::LANDLOCK_CREATE_RULESET,
+            &[0, 0, LANDLOCK_CREATE_RULESET_VERSION],
+        )
+    };
+    answer.unwrap_or(0) as u32
+}
+
+/// Each trial is a held start that is given up before its exec, so that no program is needed for it.
+fn try_namespaces(found: &mut Probe) {
+    let others = libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS;
+    let attempt = |flags: i32| {
+        let mut runner = Runner::new();
+        runner.set_args(vec![c"/".into()])?;
+        runner.set_unshare_flags(flags as u64)?;
+        // Needs a capability inside, so that a namespace that gives none is seen.
+        runner.set_hostname(c"probe")?;
+        runner.start_held().map(drop)
+    };
+    match attempt(libc::CLONE_NEWUSER | others) {
+        Ok(()) => found.user_namespace = true,
+        Err(error) => {
+            let blocker = user_namespace_blocker();
+            let reason = blocker.map_or_else(|| error.to_string(), str::to_string);
+            found.blockers.push(format!("no user namespaces: {reason}"));
+        }
+    }
+    match attempt(others) {
+        Ok(()) => found.privileged_namespaces = true,
+        Err(error) if !found.user_namespace => found
+            .blockers
+            .push(format!("no namespaces without a user namespace: {error}")),
+        Err(_) => {}
+    }
+}
+
+fn look_at_cgroups(found: &mut Probe) {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    for line in mounts.lines() {
+        let Some((mount, kind)) = line.split_once(" - ") else {
+            continue;
+        };
+        let mut fields = mount.split(' ').skip(3);
+        let (Some(root), Some(point)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let mut kind = kind.split(' ');
+        match (kind.next(), kind.last()) {
+            (Some("cgroup2"), _) => {
+                found.cgroup_v2 = true;
+                let path = own_cgroup(&own, None).and_then(|path| beneath(root, point, &path));
+                look_at_v2(found, path);
+            }
+            (Some("cgroup"), Some(options)) => look_at_v1(found, &own, root, point, options),
+            _ => {}
+        }
+    }
+    if !found.cgroup_v2 && found.controllers_v1 == 0 {
+        found.blockers.push("no cgroup hierarchy is mounted".into());
+    }
+}
+
+fn look_at_v2(found: &mut Probe, own: Option<PathBuf>) {
+    let Some(own) = own else {
+        found
+            .blockers
+            .push("this process's cgroup v2 directory lies outside the mounted hierarchy".into());
+        return;
+    };
+    let names = std::fs::read_to_string(own.join("cgroup.controllers")).unwrap_or_default();
+    found.controllers_v2 = names
+        .split_whitespace()
+        .filter_map(controller)
+        .fold(0, |a, b| a | b);
+    found.cgroup_v2_writable =
+        writable(&own) && access(&own.join("cgroup.procs"), AccessFlags::W_OK).is_ok();
+    if !found.cgroup_v2_writable {
+        found.blockers.push(format!(
+            "cgroups can't be made in {}: not delegated to this user, or mounted read-only",
+            own.display()
+        ));
+    }
+}
+
+fn look_at_v1(found: &mut Probe, own: &str, root: &str, point: &str, options: &str) {
+    for name in options.split(',') {
+        let Some(bit) = controller(name) else {
+            continue;
+        };
+        found.controllers_v1 |= bit;
+        let path = own_cgroup(own, Some(name)).and_then(|path| beneath(root, point, &path));
+        if path.is_some_and(|path| writable(&path)) {
+            found.controllers_v1_writable |= bit;
+        }
+    }
+}
+
+fn controller(name: &str) -> Option<u32> {
+    CONTROLLERS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, bit)| *bit)
+}
+
+/// The path of /proc/self/cgroup for a v1 controller, or the v2 one.
+fn own_cgroup(table: &str, controller: Option<&str>) -> Option<String> {
+    table.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        let (number, names, path) = (fields.next()?, fields.next()?, fields.next()?);
+        let right = match controller {
+            None => number == "0",
+            Some(name) => names.split(',').any(|n| n == name),
+        };
+        right.then(|| path.to_string())
+    })
+}
+
+/// Where a cgroup is in the file system, of which only the part beneath `root` is mounted.
+fn beneath(root: &str, point: &str, path: &str) -> Option<PathBuf> {
+    let tail = Path::new(path).strip_prefix(root).ok()?;
+    Some(Path::new(point).join(tail))
+}
+
+fn writable(path: &Path) -> bool {
+    access(path, AccessFlags::W_OK).is_ok()
+}
