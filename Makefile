@@ -5,34 +5,117 @@ CXX ?= c++
 CARGO ?= cargo
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wpedantic -Werror
-BUILD = build
+BUILD = $(CURDIR)/build
 LIBDIR = $(CURDIR)/target/release
 LIB = $(LIBDIR)/librunner.so
 # As a user links it: the header, the shared library, and where to find it at run time.
 USE_RUNNER = -Iinclude -L$(LIBDIR) -lrunner -Wl,-rpath,$(LIBDIR) -pthread
+# The programs that the C tests start.
+GUESTS = -DGUEST='"$(BUILD)/c-tests/guest.static"' -DGUEST_DIR='"$(BUILD)/c-tests"'
 
-C_TESTS = $(patsubst c-tests/%.c,$(BUILD)/c-tests/%,$(wildcard c-tests/*.c))
+SOURCES = $(wildcard c-tests/*.c)
+C_TESTS = $(SOURCES:c-tests/%.c=$(BUILD)/c-tests/%)
+ASAN_TESTS = $(SOURCES:c-tests/%.c=$(BUILD)/asan/%)
+GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildcard c-tests/guest/*.c))
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
-BENCHES = $(patsubst benches/%.c,$(BUILD)/benches/%,$(wildcard benches/*.c))
+BENCHES = $(BUILD)/benches/start $(BUILD)/benches/exit.static
 
-.PHONY: all lib demo test test-rust test-header test-c test-c-user test-asan bench header header-check lint clean help
+.PHONY: all lib examples demo test test-rust test-header test-c test-c-user test-asan bench header \
+	header-check lint clean help
 
-all: lib $(EXAMPLES)
+all: lib examples
 
 help:
 	@sed -n 's/^## //p' Makefile
 
 lib:
 	$(CARGO) build --release
-$(LIB): lib
+# Cargo knows best whether it is up to date.
+$(LIB): lib ;
 
-$(BUILD)/%: %.c $(LIB) include/runner.h $(wildcard c-tests/*.h)
-	@mkdir -p $(dir $@)
+examples: $(EXAMPLES)
+
+$(BUILD)/examples/%: examples/%.c $(wildcard examples/*/*.h) include/runner.h | lib
+	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $< -o $@ $(USE_RUNNER)
 
+$(BUILD)/c-tests/%: c-tests/%.c $(wildcard c-tests/*.h) include/runner.h | lib
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) $< -o $@ $(USE_RUNNER)
+
+$(BUILD)/asan/%: c-tests/%.c $(wildcard c-tests/*.h) include/runner.h | lib
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) -O1 -g -fsanitize=address -fno-omit-frame-pointer $(GUESTS) $< -o $@ $(USE_RUNNER)
+
+$(BUILD)/c-tests/%.static: c-tests/guest/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -static $< -o $@
+
+$(BUILD)/benches/start: benches/start.c include/runner.h | lib
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) -O2 $< -o $@ $(USE_RUNNER)
+
+$(BUILD)/benches/exit.static: benches/exit.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) -O2 -static $< -o $@
+
 ## make demo          judge the submissions that ship with the project
-demo: lib $(EXAMPLES)
+demo: lib examples
 	examples/demo.sh
 
-## make test          every test: Rust, header, C (as root and as an ordinary user, and under AddressSanitizer)
+## make test          every test: Rust, header, C as root and as an ordinary user, C under AddressSanitizer
 test: test-rust test-header test-c test-c-user test-asan
+
+## make test-rust     unit, property and golden tests
+test-rust:
+	$(CARGO) test --release
+
+## make test-header   the header alone, as C99, C11 and C++17
+test-header:
+	@for std in c99 c11; do \
+		echo "header as $$std"; \
+		printf '#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\n' \
+		| $(CC) -std=$$std $(WARNINGS) -Iinclude -x c -fsyntax-only - || exit 1; done
+	@if command -v $(CXX) >/dev/null; then echo "header as c++17"; \
+		printf '#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\n' \
+		| $(CXX) -std=c++17 $(WARNINGS) -Iinclude -x c++ -fsyntax-only -; \
+	else echo "header as c++17: skipped, no C++ compiler"; fi
+
+## make test-c        the C suite, linked to the shared library as a user links it
+test-c: $(C_TESTS) $(GUEST_PROGRAMS)
+	c-tests/run.sh $(C_TESTS)
+
+## make test-c-user   the same as an ordinary user (when root)
+test-c-user: $(C_TESTS) $(GUEST_PROGRAMS)
+	RUNNER_TEST_UID=65534 c-tests/run.sh $(C_TESTS)
+
+## make test-asan     the same with the tests under AddressSanitizer
+test-asan: $(ASAN_TESTS) $(GUEST_PROGRAMS)
+	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1 c-tests/run.sh $(ASAN_TESTS)
+
+## make bench         the start benchmark: `make bench ARGS=--markdown` for README's table
+bench: lib $(BENCHES)
+	benches/run.sh $(ARGS)
+
+## make header        writes include/runner.h from the Rust sources
+header:
+	$(CARGO) build --features header
+
+## make header-check  fails where include/runner.h is not what the sources say
+header-check:
+	@cp include/runner.h $(BUILD).header 2>/dev/null || true
+	@$(MAKE) --no-print-directory header
+	@if cmp -s include/runner.h $(BUILD).header; then rm -f $(BUILD).header; else \
+		diff -u $(BUILD).header include/runner.h; rm -f $(BUILD).header; \
+		echo "include/runner.h was not up to date: commit the file that was just written"; exit 1; fi
+
+## make lint          formatting, clippy and rustdoc, warnings as errors
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+## make clean         removes what was built
+clean:
+	$(CARGO) clean
+	rm -rf $(BUILD)

@@ -109,8 +109,8 @@ fn kernel_version() -> (u32, u32) {
 
 fn last_cap() -> u32 {
     let known = |cap: &u32| {
-        // SAFETY: PR_CAPBSET_READ reads nothing but its arguments.
         let args = [libc::PR_CAPBSET_READ as usize, *cap as usize, 0, 0, 0];
+        // SAFETY: PR_CAPBSET_READ reads nothing but its arguments.
         unsafe { sys::call(nr::PRCTL, &args) }.is_ok()
     };
     (0..64).take_while(known).last().unwrap_or(0)

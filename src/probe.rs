@@ -157,7 +157,7 @@ fn look_at_cgroups(found: &mut Probe) {
             continue;
         };
         let mut kind = kind.split(' ');
-        match (kind.next(), kind.last()) {
+        match (kind.next(), kind.next_back()) {
             (Some("cgroup2"), _) => {
                 found.cgroup_v2 = true;
                 let path = own_cgroup(&own, None).and_then(|path| beneath(root, point, &path));

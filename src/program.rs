@@ -23,7 +23,10 @@ pub struct Op {
 }
 
 /// What a step does. Nearly all are plain calls; the rest are the few things that take a loop or a second look.
+///
+/// Most are `Call`, so a box around it would cost an allocation an op and save nothing.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)]
 pub enum Act {
     Call(Call),
     /// Signals that the host ignores, or all where their handlers came along too, back to the default.

@@ -30,7 +30,11 @@ pub fn arrange(emit: &mut Emit) -> Result<()> {
     }
     let plan = plan(files, &internals);
     for step in &plan.steps {
-        emit_step(emit, *step);
+        match step {
+            // The copies of /dev/null go over what is there.
+            Step::Close { fd: 1.. } if runner.files.is_none() => {}
+            step => emit_step(emit, *step),
+        }
     }
     if runner.files.is_none() {
         open_null(emit);
@@ -70,7 +74,7 @@ fn emit_step(emit: &mut Emit, step: Step) {
     }
 }
 
-/// 0 to 2 are closed by now, so that the open takes 0.
+/// 0 is closed by now, so that the open takes it.
 fn open_null(emit: &mut Emit) {
     let open = Call::new(nr::OPENAT).arg(AT_FDCWD).lit(c"/dev/null");
     emit.call(Stage::Dup, Some(0), open.flags(libc::O_RDWR as u64, OPEN));

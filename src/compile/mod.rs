@@ -12,6 +12,8 @@ mod privileges;
 mod root;
 mod session;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Error, Result};
 use crate::host::Host;

@@ -4,7 +4,8 @@ use super::idmap;
 use super::make::{Child, End};
 use crate::error::Error;
 use crate::host::Host;
-use crate::program::{Act, Op, Program, Strategy};
+use crate::pieces::Piece;
+use crate::program::{Act, Op};
 use crate::runner::Runner;
 use crate::stage::Stage;
 use nix::errno::Errno;
@@ -98,7 +99,6 @@ pub fn id_map(failure: idmap::Failure, runner: &Runner) -> Error {
 }
 
 pub fn in_the_child(child: &Child, end: End, runner: &Runner, kernel: (u32, u32)) -> Error {
-    let program = child.program();
     let Some(op) = child.current_op() else {
         return Error::new(
             Stage::Clone,
@@ -112,7 +112,7 @@ pub fn in_the_child(child: &Child, end: End, runner: &Runner, kernel: (u32, u32)
     let what = describe(op, runner);
     match end {
         End::Failed(errno) => {
-            let hint = hint(op, errno, runner, program, kernel);
+            let hint = hint(op, errno, runner, kernel);
             compose(stage, index, errno, what, &hint)
         }
         End::Killed(signal) => {
@@ -230,7 +230,7 @@ fn call_name(op: &Op) -> String {
     }
 }
 
-fn hint(op: &Op, errno: Errno, runner: &Runner, program: &Program, kernel: (u32, u32)) -> String {
+fn hint(op: &Op, errno: Errno, runner: &Runner, kernel: (u32, u32)) -> String {
     let fixed = match (op.site.stage, errno) {
         (Stage::Exec, _) => return exec_hint(op, errno, runner).into(),
         (Stage::Mount, Errno::EPERM) => mount_not_permitted(op, runner),
@@ -301,7 +301,6 @@ fn hint(op: &Op, errno: Errno, runner: &Runner, program: &Program, kernel: (u32,
         }
         _ => "",
     };
-    let _ = program.strategy == Strategy::Copy;
     fixed.into()
 }
 
@@ -310,7 +309,6 @@ fn is_user_namespace(runner: &Runner) -> bool {
 }
 
 fn mount_not_permitted(op: &Op, runner: &Runner) -> &'static str {
-    use crate::pieces::Piece;
     let piece = op.site.index.and_then(|i| runner.pieces.get(i as usize));
     let proc = match piece {
         Some(Piece::Proc { .. }) => true,
@@ -331,7 +329,6 @@ fn mount_not_permitted(op: &Op, runner: &Runner) -> &'static str {
 }
 
 fn mount_invalid(op: &Op, runner: &Runner, kernel: (u32, u32)) -> &'static str {
-    use crate::pieces::Piece;
     let piece = op.site.index.and_then(|i| runner.pieces.get(i as usize));
     match piece {
         Some(Piece::Bind { .. }) if is_user_namespace(runner) => {

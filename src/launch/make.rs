@@ -56,6 +56,28 @@ struct Parts {
 }
 
 /// The sockets through which a child with a copy of the memory is told to go on.
+pub struct Sockets {
+    pub child: OwnedFd,
+    pub host: OwnedFd,
+    /// Where the child finds its end once its fds are arranged.
+    pub arranged: RawFd,
+}
+
+impl Sockets {
+    fn split(self) -> (GoPipe, Ends) {
+        let pipe = GoPipe {
+            read: self.child.as_raw_fd(),
+            write: self.host.as_raw_fd(),
+            arranged: self.arranged,
+        };
+        let ends = Ends {
+            child: Some(self.child),
+            host: self.host,
+        };
+        (pipe, ends)
+    }
+}
+
 struct Ends {
     /// Until the child has it.
     child: Option<OwnedFd>,
@@ -88,7 +110,7 @@ const CORE_DUMPS_ALONE_SINCE: (u32, u32) = (5, 16);
 impl Child {
     pub fn make(
         program: Program,
-        pipe: Option<(GoPipe, [OwnedFd; 2])>,
+        sockets: Option<Sockets>,
         host: &Host,
         want_pidfd: bool,
     ) -> Result<Child, CloneFailed> {
@@ -108,11 +130,7 @@ impl Child {
         if let (Some(dumpable), true) = (&dumpable, filtered) {
             dumpable.clear();
         }
-        let (pipe, ends) = pipe.unzip();
-        let ends = ends.map(|[child, host]| Ends {
-            child: Some(child),
-            host,
-        });
+        let (pipe, ends) = sockets.map(Sockets::split).unzip();
         let mut parts = Box::new(Parts {
             start: Start {
                 ops: std::ptr::slice_from_raw_parts(std::ptr::null(), 0),

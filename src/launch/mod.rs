@@ -12,16 +12,15 @@ pub mod signals;
 
 pub use hints::user_namespace_blocker;
 
-use crate::child::{GoPipe, OWNER, WAITING};
+use crate::child::{OWNER, WAITING};
 use crate::compile::{compile, strategy};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::program::{Act, Program, Strategy, Turn};
 use crate::runner::Runner;
 use crate::stage::Stage;
-use crate::sys;
 use held::Held;
-use make::{Child, CloneFailed};
+use make::{Child, CloneFailed, Sockets};
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -90,8 +89,8 @@ impl Launch {
             return Err(Error::new(Stage::Pidfd, None, Errno::ENOSYS, message));
         }
         loop {
-            let (program, pipe) = program(runner, &host, held)?;
-            match Child::make(program, pipe, &host, want_pidfd) {
+            let (program, sockets) = program(runner, &host, held)?;
+            match Child::make(program, sockets, &host, want_pidfd) {
                 Ok(child) => {
                     return Ok(Launch {
                         child,
@@ -208,25 +207,21 @@ impl Launch {
     }
 }
 
-fn program(
-    runner: &Runner,
-    host: &Host,
-    held: bool,
-) -> Result<(Program, Option<(GoPipe, [OwnedFd; 2])>)> {
+fn program(runner: &Runner, host: &Host, held: bool) -> Result<(Program, Option<Sockets>)> {
     if strategy(runner, host, held) != Strategy::Copy {
         return Ok((compile(runner, host, held, None)?, None));
     }
-    let [read, write] = channel::pair().map_err(|errno| {
+    let [child, host_end] = channel::pair().map_err(|errno| {
         let message = format!("a socket pair: {}", errno.desc());
         Error::new(Stage::Memory, None, errno, message)
     })?;
-    let program = compile(runner, host, held, Some(read.as_raw_fd()))?;
-    let pipe = GoPipe {
-        read: read.as_raw_fd(),
-        write: write.as_raw_fd(),
+    let program = compile(runner, host, held, Some(child.as_raw_fd()))?;
+    let sockets = Sockets {
         arranged: program.go_fd.unwrap_or(-1),
+        child,
+        host: host_end,
     };
-    Ok((program, Some((pipe, [read, write]))))
+    Ok((program, Some(sockets)))
 }
 
 fn needs_clone3(runner: &Runner) -> Error {
@@ -234,6 +229,5 @@ fn needs_clone3(runner: &Runner) -> Error {
         0 => "the start needs clone3",
         _ => "a time namespace needs clone3 (Linux 5.3), which this kernel or the container's seccomp profile refuses",
     };
-    let _ = sys::nr::CLONE3;
     Error::new(Stage::Clone, None, Errno::ENOSYS, message)
 }
