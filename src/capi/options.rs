@@ -55,8 +55,8 @@ pub unsafe extern "C" fn runner_free(runner: *mut Runner) {
 
 /// Sets the program and its arguments.
 ///
-/// `argv` ends with NULL and has at least one entry. argv[0] is the path that is executed, seen from inside the
-/// new root and working directory; there is no search of PATH. Where runner_set_exec_fd() is set, argv[0] is
+/// `argv` ends with NULL and has at least one entry. `argv[0]` is the path that is executed, seen from inside the
+/// new root and working directory; there is no search of PATH. Where runner_set_exec_fd() is set, `argv[0]` is
 /// only a name.
 ///
 /// Returns 0, or -EINVAL: NULL or empty. Since 0.1.0. Seed: Args. execve(2).
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn runner_set_env(runner: *mut Runner, envp: *const *const
     }
 }
 
-/// Executes the file behind `fd` instead of the path in argv[0] (execveat(2) with AT_EMPTY_PATH); -1 clears.
+/// Executes the file behind `fd` instead of the path in `argv[0]` (execveat(2) with AT_EMPTY_PATH); -1 clears.
 ///
 /// The fd may be O_PATH, and need not be reachable inside the new root. The program does not get it, with one
 /// exception: where the file is a script (`#!`), its interpreter opens it as /dev/fd/N, so N stays open in the
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn runner_set_exec_fd(runner: *mut Runner, fd: c_int) -> c
     unsafe { set(runner, |r| Some(r.set_exec_fd((fd != -1).then_some(fd)))) }
 }
 
-/// Sets the program's file descriptors: its fd i is the host's fds[i], or closed where that is -1.
+/// Sets the program's file descriptors: its fd i is the host's `fds[i]`, or closed where that is -1.
 ///
 /// Everything else is closed, whatever the host left without close-on-exec. An fd may stand at several places.
 /// The default, without this call: 0, 1 and 2 are /dev/null. n = 0: the program has no files at all. A directory
