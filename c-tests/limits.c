@@ -158,6 +158,7 @@ static void above_hard_checks(void) {
     runner_clear_rlimits(runner);
     runner_add_rlimit(runner, RLIMIT_NOFILE, 50, UINT64_MAX);
     ok_failed(run(runner), RUNNER_STAGE_RLIMIT, 0, EPERM);
+    runner_clear_rlimits(runner);
     runner_add_rlimit(runner, RLIMIT_NOFILE, 50, 100);
     expect(runner, {"rlimit 7", "50 100"});
     runner_free(runner);
@@ -204,6 +205,8 @@ static void processes_limited(void) {
     runner_set_credential(runner, 1234567, 1234567, NULL, 0);
     ok(killed_by(run_output(runner, output, sizeof output), SIGKILL), "it ends itself and its children");
     ok_str(output, "10 ok\n", "control: without the limit");
+    /* Another id: the control's dead may still be counted. */
+    runner_set_credential(runner, 1234568, 1234568, NULL, 0);
     runner_add_rlimit(runner, RLIMIT_NPROC, 4, 4);
     ok(killed_by(run_output(runner, output, sizeof output), SIGKILL), "it ends itself and its children");
     ok_str(output, "3 EAGAIN\n", "itself and three more");
@@ -240,7 +243,8 @@ static void too_little_to_exec(void) {
     static const struct {
         int resource;
         uint64_t limit;
-    } rows[] = {{RLIMIT_AS, 4096}, {RLIMIT_STACK, 0}, {RLIMIT_DATA, 0}};
+        bool fatal; /* with the others the kernel lets a program begin that needs little */
+    } rows[] = {{RLIMIT_AS, 4096, true}, {RLIMIT_STACK, 0, false}, {RLIMIT_DATA, 0, false}};
     struct rlimit before[RLIM_NLIMITS];
     struct counts counts = counts_now();
     host_limits(before);
@@ -251,7 +255,7 @@ static void too_little_to_exec(void) {
         ok(result < 0 ? last_error.stage == RUNNER_STAGE_EXEC && last_error.message[0] : result != -1,
            "resource %d: an error of exec or a program that fails: %d, stage %s", rows[i].resource, result,
            runner_stage_name(last_error.stage));
-        ok(result < 0 || WIFSIGNALED(result) || rows[i].resource == RLIMIT_DATA, "resource %d: it does not run on: %#x",
+        ok(result < 0 || WIFSIGNALED(result) || !rows[i].fatal, "resource %d: it does not run on: %#x",
            rows[i].resource, result);
         runner_free(runner);
     }
