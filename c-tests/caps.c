@@ -325,7 +325,8 @@ static void no_new_privs_holds(void) {
 }
 
 static void host_keeps_its_own(void) {
-    static const char *const lines[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Uid", "Groups"};
+    static const char *const lines[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Uid",
+        "Groups"};
     char before[COUNT(lines)][1024];
     for (size_t i = 0; i < COUNT(lines); i++)
         snprintf(before[i], sizeof before[i], "%s", status_line(getpid(), lines[i]));

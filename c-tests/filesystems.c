@@ -58,7 +58,8 @@ static void raw_mount(void) {
     runner_add_mount(runner, "tmpfs", "/t", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0711");
     runner_add_mount(runner, NULL, "/deep/er/r", "tmpfs", MS_RDONLY, NULL);
     runner_add_mount(runner, "none", "/n", "tmpfs", MS_NODEV | MS_NOATIME, "");
-    inside(runner, {"stat /t", "dir 0711 0:0"}, {"fill /t/x 1000000", "65536 ENOSPC"}, {"create /deep/er/r/x", "EROFS"});
+    inside(runner, {"stat /t", "dir 0711 0:0"}, {"fill /t/x 1000000", "65536 ENOSPC"},
+           {"create /deep/er/r/x", "EROFS"});
     const char *flags = answer_inside(runner, "flags /t");
     ok(strstr(flags, "rw,nosuid") == flags && strstr(flags, "noexec") != NULL, "flags arrive: %s", flags);
     flags = answer_inside(runner, "flags /n");
@@ -86,7 +87,8 @@ static void proc_own_processes(void) {
     snprintf(host, sizeof host, "stat /proc/%d", (int)getpid());
     runner_t *runner = with_proc(0);
     inside(runner, {"readlink /proc/self", "1"}, {"stat /proc/2", "ENOENT"}, {host, "ENOENT"},
-           {"flags /proc", "rw,nosuid,nodev,noexec"}, {"open /proc/meminfo r", "ok"}, {"open /proc/sys/kernel r", "ok"});
+           {"flags /proc", "rw,nosuid,nodev,noexec"}, {"open /proc/meminfo r", "ok"},
+           {"open /proc/sys/kernel r", "ok"});
     runner_free(runner);
 }
 
@@ -167,7 +169,8 @@ static void proc_mask(void) {
         ok(!mounted_read_only(bare, read_only_dirs[i]), "control: without the flag %s is not", read_only_dirs[i]);
     }
     ok(dirs > 0, "there are directories to protect");
-    inside(masked, {"write /proc/sys/kernel/hostname mine", is_root() ? "EROFS" : "EACCES"}, {"open /proc/meminfo r", "ok"},
+    inside(masked, {"write /proc/sys/kernel/hostname mine", is_root() ? "EROFS" : "EACCES"},
+           {"open /proc/meminfo r", "ok"},
            {"readlink /proc/self", "1"}, {"write /proc/self/oom_score_adj 1000", "ok"});
     /* As root of a mere user namespace it is the file's owner, root of the host, that is in the way. */
     inside(bare, {"write /proc/sys/kernel/hostname mine", is_root() ? "ok" : "EACCES"});
@@ -252,7 +255,8 @@ static void dev_links(void) {
     runner_t *runner = with_dev();
     inside(runner, {"readlink /dev/fd", "/proc/self/fd"}, {"readlink /dev/stdin", "/proc/self/fd/0"},
            {"readlink /dev/stdout", "/proc/self/fd/1"}, {"readlink /dev/stderr", "/proc/self/fd/2"},
-           {"readn /dev/stdin 4", "0 bytes, 0 zero"}, {"ls /dev/fd/", "0 1 2 3"}, {"write /dev/stdout hello\n", "hello\nok"});
+           {"readn /dev/stdin 4", "0 bytes, 0 zero"}, {"ls /dev/fd/", "0 1 2 3"},
+           {"write /dev/stdout hello\n", "hello\nok"});
     runner_free(runner);
 }
 
@@ -302,7 +306,8 @@ static void dev_elsewhere(void) {
     runner_t *runner = rooted(0);
     runner_add_dev(runner, "a/b/devices");
     inside(runner, {"write /a/b/devices/null x", "ok"}, {"pty /a/b/devices/ptmx", "pts 0"},
-           {"readn /a/b/devices/stdin 1", "ENOENT"}, {"create /a/b/devices/shm/x", "ok"}, {"stat /a/b", "dir 0755 0:0"});
+           {"readn /a/b/devices/stdin 1", "ENOENT"}, {"create /a/b/devices/shm/x", "ok"},
+           {"stat /a/b", "dir 0755 0:0"});
     runner_free(runner);
 }
 

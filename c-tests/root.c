@@ -152,7 +152,8 @@ static void links(void) {
     runner_add_symlink(runner, "/nowhere/at/all", "dangling");
     runner_add_symlink(runner, "../../..", "/up");
     ok_int(runner_add_symlink(runner, to, "/long"), 0, "PATH_MAX - 1 bytes");
-    inside(runner, {"readlink /dangling", "/nowhere/at/all"}, {"readlink /up", "../../.."}, {"ls /up", "dangling long poke up"},
+    inside(runner, {"readlink /dangling", "/nowhere/at/all"}, {"readlink /up", "../../.."},
+           {"ls /up", "dangling long poke up"},
            {"readlink /long", to});
     runner_free(runner);
 }
