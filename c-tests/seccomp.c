@@ -188,8 +188,10 @@ static void with_cgroup_namespace(runner_t *r) {
     runner_set_unshare_flags(r, userns_if_needed());
     runner_set_unshare_cgroup_after_sync(r, true);
 }
-static void with_death_signal(runner_t *r) { runner_set_death_signal(r, SIGKILL), runner_set_sync_func(r,
-    returns_zero, NULL); }
+static void with_death_signal(runner_t *r) {
+    runner_set_death_signal(r, SIGKILL);
+    runner_set_sync_func(r, returns_zero, NULL);
+}
 
 static void (*const withs[])(runner_t *) = {
     with_nothing,    with_callback, with_userns,           with_limits,       with_privileges_dropped,
