@@ -161,9 +161,9 @@ static void start_in_every_way(runner_t *runner, int want) {
     static struct host_state before;
     look_at_host(&before);
     errno = 77;
-    int result = run(runner);
-    ok_int(errno == 77 || result >= 0, 1, "errno stays");
-    ok_int(result, want, "plain");
+    int result = start(runner);
+    ok_int(errno, 77, "errno stays");
+    ok_int(result > 0 ? child_status(result) : result, want, "plain");
     host_is_as(&before);
     accepted(runner_set_sync_func(runner, agree, NULL));
     ok_int(run(runner), want, "with a callback");
@@ -419,8 +419,11 @@ static const int harmless[] = {SIGWINCH, SIGURG, SIGCONT};
 
 static void *send_to_group(void *unused) {
     (void)unused;
-    for (unsigned i = 0; !atomic_load(&storm->stop); i++)
+    for (unsigned i = 0; !atomic_load(&storm->stop); i++) {
         kill(0, harmless[i % COUNT(harmless)]);
+        if (i % 4 == 0)
+            usleep(50); /* without a pause the host would do nothing but handle signals */
+    }
     return NULL;
 }
 
@@ -630,6 +633,12 @@ static const struct test tests[] = {
     {"a start would reap a child of the host", other_children_are_left},
 };
 
+static void *nothing(void *unused) { return unused; }
+
 int main(int argc, char **argv) {
+    /* The first thread makes the C library handle two signals: not the library's doing, so before any look. */
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, nothing, NULL) == 0)
+        pthread_join(thread, NULL);
     return tap_main(argc, argv, tests, COUNT(tests), NULL, 0);
 }

@@ -572,10 +572,10 @@ static void explain_starts_nothing(void) {
     runner_t *runner = guest("exit", "0");
     explained(runner, text_before, sizeof text_before);
     ok(strstr(text_before, guest_path()) != NULL, "it names the program: %s", text_before);
-    accepted(runner_set_ptrace(runner, true));
+    accepted(runner_set_sync_func(runner, no_callback, NULL));
     explained(runner, text_after, sizeof text_after);
     size_t line = strcspn(text_before, "\n");
-    ok(line > 0 && strncmp(text_before, text_after, line + 1) != 0, "the strategy of a traced start is another one");
+    ok(line > 0 && strncmp(text_before, text_after, line + 1) != 0, "the strategy of a start with a callback is another one");
     runner_free(runner);
 }
 

@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -62,6 +63,8 @@ struct tap_state {
     atomic_int skipped;
     char reason[256];
     char current[256];
+    atomic_size_t log_length; /* diagnostics of the case, printed after its line */
+    char log[1 << 16];
 };
 
 static struct tap_state *tap;
@@ -71,13 +74,24 @@ __attribute__((unused)) static _Thread_local runner_error_t last_error = RUNNER_
 /* ------------------------------------------------------------------ checks */
 
 TAP_HELPER TAP_PRINTF(1, 2) void diag(const char *format, ...) {
-    char line[1024];
+    char line[1024], commented[1280];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    for (char *rest = line, *part; (part = strsep(&rest, "\n")) != NULL;)
-        printf("# %s\n", part);
+    for (char *rest = line, *part; (part = strsep(&rest, "\n")) != NULL;) {
+        size_t length = (size_t)snprintf(commented, sizeof commented, "# %s\n", part);
+        size_t at = atomic_fetch_add(&tap->log_length, length);
+        if (at + length < sizeof tap->log)
+            memcpy(tap->log + at, commented, length);
+    }
+}
+
+TAP_HELPER void tap_print_log(void) {
+    size_t length = atomic_exchange(&tap->log_length, 0);
+    if (length > 0)
+        printf("%.*s", (int)(length < sizeof tap->log ? length : sizeof tap->log), tap->log);
+    memset(tap->log, 0, length < sizeof tap->log ? length : sizeof tap->log);
     fflush(stdout);
 }
 
@@ -298,6 +312,14 @@ TAP_HELPER const char *guest_path(void) {
 #endif
 }
 
+/* A directory to be covered by a new root: an empty one, so that it covers nothing that a bind has as its source. */
+TAP_HELPER const char *root_point(void) {
+    static const char *const path = "/tmp/runner-test-root";
+    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+        printf("Bail out! no directory %s\n", path);
+    return path;
+}
+
 /* The whole of a small file into `buf`, NUL-terminated; the length, or -1. */
 TAP_HELPER ssize_t read_file(const char *path, char *buf, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -447,15 +469,16 @@ TAP_HELPER int run_output(const runner_t *runner, char *buf, size_t size) {
     return pid < 0 ? pid : child_status(pid);
 }
 
-/* The value of the line `key=value` in the output of a guest, or NULL. The result is valid for 16 more calls. */
+/* The value of the line `key=value` in the output of a guest, or NULL. The result is valid for 255 more calls, of whatever
+ * thread. Not thread-local: threads with a small stack could not be made then. */
 TAP_HELPER const char *value_of(const char *output, const char *key) {
-    static _Thread_local char values[16][4096];
-    static _Thread_local unsigned next;
+    static char values[256][4096];
+    static atomic_uint next;
     size_t length = strlen(key);
     for (const char *line = output; line != NULL && *line != '\0';) {
         const char *end = strchrnul(line, '\n');
         if (strncmp(line, key, length) == 0 && line[length] == '=') {
-            char *value = values[next++ % 16];
+            char *value = values[atomic_fetch_add(&next, 1) % 256];
             snprintf(value, sizeof values[0], "%.*s", (int)(end - line - (long)length - 1), line + length + 1);
             return value;
         }
@@ -503,10 +526,10 @@ TAP_HELPER void tap_watch(void) {
     int pidfd = (int)syscall(SYS_pidfd_open, test, 0);
     struct pollfd end = {.fd = pidfd, .events = POLLIN};
     if (pidfd >= 0 && poll(&end, 1, TAP_DEADLINE * 1000) == 0) {
-        printf("Bail out! hanging in: %s\n", tap->current);
-        fflush(stdout);
         syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+        printf("Bail out! hanging in: %s\n", tap->current);
     }
+    tap_print_log(); /* of a case that was killed or crashed */
     _exit(0);
 }
 
@@ -529,7 +552,7 @@ TAP_HELPER bool tap_run_case(const struct test *test, size_t number) {
         printf("ok %zu - %s # SKIP %s\n", number, test->name, tap->reason);
     else
         printf("%s %zu - %s\n", good ? "ok" : "not ok", number, test->name);
-    fflush(stdout);
+    tap_print_log();
     return good;
 }
 
