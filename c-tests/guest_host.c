@@ -379,6 +379,31 @@ static void each_signal_ignored(void) {
     in_child(each_signal_ignored_in_child);
 }
 
+/* After many starts of one runner that were all the same, where one might think to know the host by now. */
+static void late_ignored_in_child(void) {
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/guest_host.%d", getpid());
+    runner_t *runner = guest("--file", path, "signals");
+    for (int sig = 1; sig <= 64; sig++) {
+        if (sig == SIGKILL || sig == SIGSTOP || sig == SIGCHLD)
+            continue;
+        for (int i = 0; i < 20; i++)
+            ok_int(run(runner), 0, "a start before");
+        unlink(path);
+        ignore_raw(sig);
+        ok_int(run(runner), 0, "a start after");
+        read_file(path, out, sizeof out);
+        if (!ok_str(value_of(out, "ignored"), "0000000000000000", "ignored right after %d was", sig))
+            break;
+    }
+    unlink(path);
+    runner_free(runner);
+}
+
+static void late_ignored(void) {
+    in_child(late_ignored_in_child);
+}
+
 static void all_blocked_in_child(void) {
     uint64_t all = UINT64_MAX;
     runner_t *runner = guest("signals");
@@ -625,6 +650,7 @@ static const struct test tests[] = {
     {"concurrent starts as another user would leave the host undumpable", concurrent_credentials},
     {"a host that is not dumpable would become so", undumpable_host},
     {"a signal that the host ignores would be ignored by the program", each_signal_ignored},
+    {"a signal that the host has just begun to ignore would be ignored by the program", late_ignored},
     {"the host's signal mask would reach the program", all_blocked},
     {"a signal handler of the host would run in a child", handlers_in_child},
     {"a failed start would raise SIGCHLD", failures_raise_no_sigchld},

@@ -133,15 +133,18 @@ static runner_t *full_runner(void) {
     const char *const env[] = {"A=1", NULL};
     const int fds[] = {0, -1, 2};
     const uint32_t cpus[] = {0}, groups[] = {5};
+    const uint32_t self = geteuid(), self_group = getegid();
     accepted(runner_set_env(runner, env));
     accepted(runner_set_files(runner, fds, 3));
     accepted(runner_set_workdir(runner, "/before"));
     accepted(runner_set_unshare_flags(runner, NAMESPACES));
     accepted(runner_set_hostname(runner, "before"));
     accepted(runner_set_domainname(runner, "before"));
-    accepted(runner_add_uid_mapping(runner, 0, 0, 4));
-    accepted(runner_add_gid_mapping(runner, 0, 0, 9));
-    accepted(runner_set_credential(runner, 1, 1, groups, 1));
+    /* An ordinary user may map only itself, and has no say about groups. */
+    accepted(runner_add_uid_mapping(runner, 0, self, is_root() ? 4 : 1));
+    accepted(runner_add_gid_mapping(runner, 0, self_group, is_root() ? 9 : 1));
+    if (is_root())
+        accepted(runner_set_credential(runner, 1, 1, groups, 1));
     accepted(runner_add_rlimit(runner, RLIMIT_CORE, 0, 0));
     accepted(runner_set_umask(runner, 027));
     accepted(runner_set_nice(runner, 3));
