@@ -16,7 +16,8 @@ mod header {
         println!("cargo:rerun-if-changed=src");
         let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
         let root = Path::new(&root);
-        let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
+        let config =
+            cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
         cbindgen::Builder::new()
             .with_config(config)
             .with_src(root.join("src/stage.rs"))

@@ -3,9 +3,9 @@
  *
  *   start [--markdown | --json] [--rounds N] [--sizes GIB,GIB] TARGET
  *
- * In a round every way is taken once, beginning with another one each time, so that what else the machine does hits all
- * alike. Medians and 99th percentiles, in microseconds. Then all of it again with memory resident in this process, as a
- * big host has it, and at last two threads at once. TARGET should be static (benches/run.sh builds it).
+ * At most N rounds (1500), and as many as a minute has room for. In a round every way is taken once, beginning with another one each time, in a small host and in hosts with gigabytes
+ * resident, so that what else the machine does hits all alike. Medians and 99th percentiles, in microseconds. At last
+ * two threads at once. TARGET should be static (benches/run.sh builds it).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -273,24 +273,138 @@ static double once(int way, const runner_t *runner)
     return now_us() - begin;
 }
 
-/* ---- samples ------------------------------------------------------------------------------------------------------ */
+/* ---- hosts of several sizes ------------------------------------------------------------------------------------- */
 
-enum { MAX_SIZES = 4 };
+/* A host is a process of its own with so much memory resident, which starts what it is told to. They take turns in
+ * every round, so that what the machine does otherwise, and as it warms up, hits the small one and the big ones alike. */
+enum { MAX_HOSTS = 4, MAX_SECONDS = 60 };
 
 struct figures {
     double median, p99;
     int rounds;
 };
 
-struct bench {
-    int rounds;
-    runner_t *runners[WAYS];
-    bool off[WAYS];           /* does not work here */
+struct host {
+    unsigned gib;
+    pid_t pid;
+    int orders, results; /* pipes: the number of a round goes in, a double for each way comes out */
     double *samples[WAYS];
-    int sizes;                /* how many sizes of the host were measured, the small one included */
-    unsigned gib[MAX_SIZES];
-    struct figures figures[MAX_SIZES][WAYS];
+    int counts[WAYS];
+    bool off[WAYS]; /* does not work here */
+    struct figures figures[WAYS];
 };
+
+struct bench {
+    int rounds, hosts;
+    struct host host[MAX_HOSTS];
+};
+
+/* fork copies the page tables of the host: tens of milliseconds each in a big one, so a few have to do. */
+static bool skips_round(int way, int round, unsigned gib)
+{
+    return way == FORK && gib > 0 && round % 50 != 0;
+}
+
+/* Memory as a big host has it: touched, in small pages. */
+static bool make_resident(unsigned gib)
+{
+    size_t size = (size_t)gib << 30;
+    if (size == 0)
+        return true;
+    char *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED)
+        return false;
+    madvise(block, size, MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < size; i += 4096)
+        ((volatile char *)block)[i] = 1;
+    return true;
+}
+
+/* One turn of a host: every way once, beginning with another one in each round. 0: left out; negative: failed, and
+ * not tried again. */
+static void take_turn(int round, unsigned gib, runner_t *runners[WAYS], double results[WAYS])
+{
+    for (int i = 0; i < WAYS; i++) {
+        int way = (i + round) % WAYS;
+        results[way] = !runners[way] || skips_round(way, round, gib) ? 0 : once(way, runners[way]);
+        if (results[way] >= 0)
+            continue;
+        runner_free(runners[way]);
+        runners[way] = NULL;
+    }
+}
+
+/* The life of a host. It says that it is ready, and ends when nobody has orders any more. */
+static void be_host(unsigned gib, int orders, int results, runner_t *runners[WAYS])
+{
+    double times[WAYS] = {0};
+    int round;
+    if (!make_resident(gib) || write(results, times, sizeof times) < 0)
+        _exit(1);
+    while (read(orders, &round, sizeof round) == (ssize_t)sizeof round) {
+        take_turn(round, gib, runners, times);
+        if (write(results, times, sizeof times) != (ssize_t)sizeof times)
+            break;
+    }
+    _exit(0);
+}
+
+static bool enough_memory(unsigned gib)
+{
+    char line[128];
+    unsigned long available = 0;
+    FILE *meminfo = fopen("/proc/meminfo", "re");
+    while (meminfo && fgets(line, sizeof line, meminfo))
+        sscanf(line, "MemAvailable: %lu", &available);
+    if (meminfo)
+        fclose(meminfo);
+    return available / 1024 > (gib + 1) * 1024ul;
+}
+
+static void add_host(struct bench *bench, unsigned gib, runner_t *runners[WAYS])
+{
+    struct host *host = &bench->host[bench->hosts];
+    int orders[2], results[2];
+    double ready[WAYS];
+    if (gib > 0 && !enough_memory(gib)) {
+        fprintf(stderr, "%u GiB are not free here: skipped\n", gib);
+        return;
+    }
+    if (pipe2(orders, O_CLOEXEC) != 0 || pipe2(results, O_CLOEXEC) != 0)
+        return;
+    host->pid = fork();
+    if (host->pid == 0) {
+        close(orders[1]);
+        be_host(gib, orders[0], results[1], runners);
+    }
+    close(orders[0]);
+    close(results[1]);
+    host->gib = gib;
+    host->orders = orders[1];
+    host->results = results[0];
+    for (int way = 0; way < WAYS; way++)
+        host->samples[way] = calloc((size_t)bench->rounds, sizeof(double));
+    bench->hosts += read(host->results, ready, sizeof ready) == (ssize_t)sizeof ready;
+}
+
+/* Orders a round from a host; before round 0 it only warms up. */
+static void order_round(struct host *host, int round, bool warm)
+{
+    double times[WAYS];
+    if (write(host->orders, &round, sizeof round) < 0 ||
+        read(host->results, times, sizeof times) != (ssize_t)sizeof times) {
+        fprintf(stderr, "the host of %u GiB is gone\n", host->gib);
+        exit(1);
+    }
+    for (int way = 0; way < WAYS; way++) {
+        if (times[way] > 0 && !warm)
+            host->samples[way][host->counts[way]++] = times[way];
+        if (times[way] < 0) {
+            fprintf(stderr, "%s does not work here\n", ways[way].name);
+            host->off[way] = true;
+        }
+    }
+}
 
 static int compare(const void *a, const void *b)
 {
@@ -306,56 +420,24 @@ static struct figures summarise(double *samples, int n)
     return (struct figures){samples[n / 2], samples[n - 1 - n / 100], n};
 }
 
-/* fork copies the page tables of the host: tens of milliseconds each in a big one, so a few have to do. */
-static bool skips_round(int way, int round, unsigned gib)
+static void measure(struct bench *bench)
 {
-    return way == FORK && gib > 0 && round % 50 != 0;
-}
-
-static void measure(struct bench *bench, unsigned gib)
-{
-    int counts[WAYS] = {0};
     const int warm = bench->rounds / 20 + 1;
-    for (int round = -warm; round < bench->rounds; round++) {
-        for (int i = 0; i < WAYS; i++) {
-            int way = (i + round + warm) % WAYS;
-            if (bench->off[way] || skips_round(way, round, gib))
-                continue;
-            double us = once(way, bench->runners[way]);
-            if (us < 0) {
-                fprintf(stderr, "%s does not work here\n", ways[way].name);
-                bench->off[way] = true;
-            } else if (round >= 0) {
-                bench->samples[way][counts[way]++] = us;
-            }
-        }
+    const double until = now_us() + MAX_SECONDS * 1e6;
+    int round = 0;
+    for (; round < warm + bench->rounds && now_us() < until; round++)
+        for (int i = 0; i < bench->hosts; i++)
+            order_round(&bench->host[(i + round) % bench->hosts], round, round < warm);
+    bench->rounds = round > warm ? round - warm : 0;
+    /* A later host has the pipes of the earlier ones too, so they end from the last to the first. */
+    for (int i = 0; i < bench->hosts; i++)
+        close(bench->host[i].orders);
+    for (int i = 0; i < bench->hosts; i++) {
+        struct host *host = &bench->host[i];
+        waitpid(host->pid, NULL, 0);
+        for (int way = 0; way < WAYS; way++)
+            host->figures[way] = summarise(host->samples[way], host->off[way] ? 0 : host->counts[way]);
     }
-    bench->gib[bench->sizes] = gib;
-    for (int way = 0; way < WAYS; way++)
-        bench->figures[bench->sizes][way] = summarise(bench->samples[way], bench->off[way] ? 0 : counts[way]);
-    bench->sizes++;
-}
-
-/* Memory as a big host has it: touched, in small pages. NULL: not enough of it here. */
-static void *resident(unsigned gib)
-{
-    char line[128];
-    unsigned long available = 0;
-    size_t size = (size_t)gib << 30;
-    FILE *meminfo = fopen("/proc/meminfo", "re");
-    while (meminfo && fgets(line, sizeof line, meminfo))
-        sscanf(line, "MemAvailable: %lu", &available);
-    if (meminfo)
-        fclose(meminfo);
-    if (available / 1024 < (gib + 1) * 1024ul)
-        return NULL;
-    void *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED)
-        return NULL;
-    madvise(block, size, MADV_NOHUGEPAGE);
-    for (size_t i = 0; i < size; i += 4096)
-        ((volatile char *)block)[i] = 1;
-    return block;
 }
 
 /* ---- two threads ------------------------------------------------------------------------------------------------ */
@@ -401,14 +483,14 @@ struct pair {
     double one, two; /* starts a second */
 };
 
-static void measure_pairs(const struct bench *bench, struct pair pairs[PAIRS])
+static void measure_pairs(runner_t *runners[WAYS], const bool off[WAYS], struct pair pairs[PAIRS])
 {
     double samples[PAIRS][2][SLICES];
     for (int slice = 0; slice < SLICES; slice++)
         for (int i = 0; i < PAIRS; i++)
             for (int threads = 1; threads <= 2; threads++)
                 samples[i][threads - 1][slice] =
-                    bench->off[pair_ways[i]] ? 0 : rate(pair_ways[i], bench->runners[pair_ways[i]], threads);
+                    off[pair_ways[i]] ? 0 : rate(pair_ways[i], runners[pair_ways[i]], threads);
     for (int i = 0; i < PAIRS; i++)
         pairs[i] = (struct pair){summarise(samples[i][0], SLICES).median, summarise(samples[i][1], SLICES).median};
 }
@@ -440,40 +522,42 @@ static void print_machine(const struct bench *bench, enum format format)
 {
     struct utsname os;
     char model[128], date[32];
+    double load[1] = {0};
     time_t now = time(NULL);
     uname(&os);
     cpu_model(model);
+    getloadavg(load, 1);
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
     uint32_t v = runner_version();
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     if (format == JSON)
-        printf("{\"cpu\":\"%s\",\"cpus\":%ld,\"arch\":\"%s\",\"kernel\":\"%s\",\"date\":\"%s\",\"rounds\":%d,\n", model, cpus,
-               os.machine, os.release, date, bench->rounds);
+        printf("{\"cpu\":\"%s\",\"cpus\":%ld,\"arch\":\"%s\",\"kernel\":\"%s\",\"date\":\"%s\",\"rounds\":%d,\"load\":%.1f,\n", model, cpus,
+               os.machine, os.release, date, bench->rounds, load[0]);
     else
-        printf("%s, %ld CPUs, %s, Linux %s, librunner %u.%u.%u, %s, as %s, %d rounds, interleaved. Start + wait of a static "
-               "program that exits at once, in microseconds.\n\n",
+        printf("%s, %ld CPUs, %s, Linux %s, librunner %u.%u.%u, %s, as %s, load average %.1f, %d rounds, interleaved. "
+               "Start + wait of a static program that exits at once, in microseconds.\n\n",
                model, cpus, os.machine, os.release, v >> 16, v >> 8 & 0xff, v & 0xff, date,
-               geteuid() == 0 ? "root" : "an ordinary user", bench->rounds);
+               geteuid() == 0 ? "root" : "an ordinary user", load[0], bench->rounds);
 }
 
-/* One table a host size. In a big host the comparison is with the same way in the small one. */
-static void print_size(const struct bench *bench, int size, enum format format)
+/* One table a host. In a big host the comparison is with the same way in the small one. */
+static void print_host(const struct bench *bench, int size, enum format format)
 {
     bool small = size == 0, md = format == MARKDOWN;
     char title[64] = "small host";
     if (!small)
-        snprintf(title, sizeof title, "%u GiB resident in the host", bench->gib[size]);
+        snprintf(title, sizeof title, "%u GiB resident in the host", bench->host[size].gib);
     const char *ratio_title = small ? "times its floor" : "times small host";
     if (md)
         printf("| %s | median | p99 | %s | goal | |\n| --- | ---: | ---: | ---: | ---: | --- |\n", title, ratio_title);
     else
         printf("%-37s %9s %9s %17s %6s\n", title, "median", "p99", ratio_title, "goal");
     for (int way = 0; way < WAYS; way++) {
-        const struct figures *f = &bench->figures[size][way];
+        const struct figures *f = &bench->host[size].figures[way];
         if (f->rounds == 0)
             continue;
-        double base = !small ? bench->figures[0][way].median
-                      : ways[way].floor >= 0 ? bench->figures[0][ways[way].floor].median : 0;
+        double base = !small ? bench->host[0].figures[way].median
+                      : ways[way].floor >= 0 ? bench->host[0].figures[ways[way].floor].median : 0;
         double goal = small ? ways[way].goal : ways[way].grows, ratio = base > 0 ? f->median / base : 0;
         char ratio_text[16] = "", goal_text[16] = "";
         if (ratio > 0)
@@ -516,11 +600,11 @@ static void print_pairs(const struct pair pairs[PAIRS], enum format format)
 static void print_json(const struct bench *bench, const struct pair pairs[PAIRS])
 {
     printf("\"starts\":[\n");
-    for (int size = 0; size < bench->sizes; size++)
+    for (int size = 0; size < bench->hosts; size++)
         for (int way = 0; way < WAYS; way++)
-            printf("{\"gib\":%u,\"way\":\"%s\",\"median_us\":%.1f,\"p99_us\":%.1f,\"rounds\":%d}%s\n", bench->gib[size],
-                   ways[way].name, bench->figures[size][way].median, bench->figures[size][way].p99,
-                   bench->figures[size][way].rounds, size + 1 == bench->sizes && way + 1 == WAYS ? "" : ",");
+            printf("{\"gib\":%u,\"way\":\"%s\",\"median_us\":%.1f,\"p99_us\":%.1f,\"rounds\":%d}%s\n", bench->host[size].gib,
+                   ways[way].name, bench->host[size].figures[way].median, bench->host[size].figures[way].p99,
+                   bench->host[size].figures[way].rounds, size + 1 == bench->hosts && way + 1 == WAYS ? "" : ",");
     printf("],\"threads\":[\n");
     for (int i = 0; i < PAIRS; i++)
         printf("{\"way\":\"%s\",\"one_per_s\":%.1f,\"two_per_s\":%.1f}%s\n", ways[pair_ways[i]].name, pairs[i].one, pairs[i].two,
@@ -530,34 +614,25 @@ static void print_json(const struct bench *bench, const struct pair pairs[PAIRS]
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */
 
-static void prepare_all(struct bench *bench)
+static void prepare_all(runner_t *runners[WAYS])
 {
     runner_probe_t probe = {0};
     runner_probe(&probe);
     snprintf(uid_map, sizeof uid_map, "0 %u 1", geteuid());
     snprintf(gid_map, sizeof gid_map, "0 %u 1", getegid());
     spawn_prepare();
-    for (int way = 0; way < WAYS; way++) {
-        bench->runners[way] = make_runner(way);
-        bench->samples[way] = calloc((size_t)bench->rounds, sizeof(double));
-        bench->off[way] = needs_namespaces(way) && !probe.user_namespace;
-    }
+    for (int way = 0; way < WAYS; way++)
+        runners[way] = needs_namespaces(way) && !probe.user_namespace ? NULL : make_runner(way);
 }
 
-static void measure_sizes(struct bench *bench, const char *sizes)
+static void add_hosts(struct bench *bench, const char *sizes, runner_t *runners[WAYS])
 {
-    measure(bench, 0);
-    for (char *end; *sizes && bench->sizes < MAX_SIZES; sizes = end + (*end == ',')) {
+    add_host(bench, 0, runners);
+    for (char *end; *sizes && bench->hosts < MAX_HOSTS; sizes = end + (*end == ',')) {
         unsigned gib = (unsigned)strtoul(sizes, &end, 10);
         if (end == sizes || gib == 0)
             break;
-        void *block = resident(gib);
-        if (block) {
-            measure(bench, gib);
-            munmap(block, (size_t)gib << 30);
-        } else {
-            fprintf(stderr, "%u GiB are not free here: skipped\n", gib);
-        }
+        add_host(bench, gib, runners);
     }
 }
 
@@ -590,12 +665,16 @@ int main(int argc, char **argv)
         return usage(argv[0]);
 
     struct pair pairs[PAIRS];
-    prepare_all(&bench);
-    measure_sizes(&bench, sizes);
-    measure_pairs(&bench, pairs);
+    runner_t *runners[WAYS];
+    prepare_all(runners);
+    add_hosts(&bench, sizes, runners);
+    if (bench.hosts == 0)
+        return 1;
+    measure(&bench);
+    measure_pairs(runners, bench.host[0].off, pairs);
     print_machine(&bench, format);
-    for (int size = 0; format != JSON && size < bench.sizes; size++)
-        print_size(&bench, size, format);
+    for (int size = 0; format != JSON && size < bench.hosts; size++)
+        print_host(&bench, size, format);
     if (format == JSON)
         print_json(&bench, pairs);
     else

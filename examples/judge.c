@@ -604,8 +604,8 @@ int main(int argc, char **argv)
         return 2;
     }
     struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (int i = 0; i < 4; i++)
+        sigaction((const int[]){SIGINT, SIGTERM, SIGHUP, SIGPIPE}[i], &action, NULL);
     if (!make_work_dir(judge.work)) {
         perror("work directory");
         return 2;

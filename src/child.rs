@@ -168,7 +168,8 @@ impl Child<'_> {
     fn step(&mut self, act: &Act) -> Step {
         match act {
             Act::Call(call) => self.call(call),
-            Act::ResetSignals => reset_signals(self.reset),
+            Act::ResetSignals => set_actions(self.reset, libc::SIG_DFL),
+            Act::DropPending => drop_pending(),
             Act::CloseFrom(first) => self.close_from(*first),
             Act::WriteAll(slot, bytes) => write_all(self.slot(slot.0), bytes),
             Act::Remount { path, add } => remount(path, *add),
@@ -329,16 +330,28 @@ fn exit() -> ! {
     }
 }
 
-fn reset_signals(signals: u64) -> Step {
-    // struct sigaction of the kernel: handler SIG_DFL, no flags, no restorer, empty mask.
-    let default = [0usize; 4];
+/// Gives each of the signals (bit n - 1: signal n) this handler, SIG_DFL or SIG_IGN.
+fn set_actions(signals: u64, handler: usize) -> Step {
+    // struct sigaction of the kernel: the handler, no flags, no restorer, an empty mask.
+    let action = [handler, 0, 0, 0];
     for signal in 1..=64usize {
         let fixed = signal == libc::SIGKILL as usize || signal == libc::SIGSTOP as usize;
         if signals >> (signal - 1) & 1 == 1 && !fixed {
-            call(nr::RT_SIGACTION, &[signal, default.as_ptr() as usize, 0, 8])?;
+            call(nr::RT_SIGACTION, &[signal, action.as_ptr() as usize, 0, 8])?;
         }
     }
     Ok(())
+}
+
+/// Ignoring a signal drops what is pending of it.
+fn drop_pending() -> Step {
+    let mut pending = 0u64;
+    call(nr::RT_SIGPENDING, &[&raw mut pending as usize, 8])?;
+    if pending == 0 {
+        return Ok(());
+    }
+    set_actions(pending, libc::SIG_IGN)?;
+    set_actions(pending, libc::SIG_DFL)
 }
 
 fn write_all(fd: usize, bytes: &[u8]) -> Step {

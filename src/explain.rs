@@ -84,7 +84,7 @@ const MOUNT_ATTR: Names = &[
 ];
 
 /// The names of the slots, as they stand for an fd in the text.
-const SLOTS: [&str; 5] = ["$root", "$target", "$tree", "$fd", "$umask"];
+const SLOTS: [&str; 6] = ["$root", "$target", "$tree", "$fd", "$umask", "$covered"];
 
 /// The whole program.
 pub fn explain(program: &Program) -> String {
@@ -132,6 +132,7 @@ fn act(act: &Act, program: &Program) -> String {
     match act {
         Act::Call(call) => call_line(call),
         Act::ResetSignals => "rt_sigaction(each signal the host ignores, SIG_DFL)".into(),
+        Act::DropPending => "rt_sigpending(), and what it shows is dropped".into(),
         Act::CloseFrom(first) => format!("close_range({first}, ~0, 0)"),
         Act::WriteAll(slot, bytes) => {
             format!("write({}, {})", SLOTS[slot.0 as usize], quoted(bytes))

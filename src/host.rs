@@ -48,6 +48,15 @@ impl Host {
         }
     }
 
+    /// Takes it that this call is missing. False where that was known already.
+    pub fn do_without(&mut self, call: nr::Sysno) -> bool {
+        let feature = match call {
+            nr::CLONE3 => &mut self.features.clone3,
+            _ => &mut self.features.mount_api,
+        };
+        std::mem::take(feature)
+    }
+
     #[cfg(test)]
     pub fn pretend(features: Features, ids: Ids) -> Host {
         Host {

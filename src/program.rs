@@ -31,6 +31,8 @@ pub enum Act {
     Call(Call),
     /// Signals that the host ignores, or all where their handlers came along too, back to the default.
     ResetSignals,
+    /// Forgets signals that were sent to the host's process group before this process left it.
+    DropPending,
     /// Closes every fd from this one up, by close_range(2) or, without it, by walking /proc/self/fd.
     CloseFrom(u32),
     /// Writes all of the bytes to the fd in the slot.
@@ -67,7 +69,7 @@ pub enum Turn {
 pub struct Slot(pub u8);
 
 /// How many slots there are.
-pub const SLOTS: usize = 5;
+pub const SLOTS: usize = 6;
 /// The new root, while things are put into it.
 pub const ROOT: Slot = Slot(0);
 /// The directory or file that is being worked on.
@@ -79,6 +81,9 @@ pub const BRIEF: Slot = Slot(3);
 
 /// The host's umask, while the root is built without one.
 pub const UMASK: Slot = Slot(4);
+
+/// The directory that the new root covers.
+pub const COVERED: Slot = Slot(5);
 
 /// A plain system call.
 #[derive(Debug)]
@@ -272,6 +277,8 @@ pub struct Program {
     pub maps: Option<Maps>,
     /// The child changes its ids while it shares the host's memory, which clears the host's dumpable flag.
     pub changes_ids: bool,
+    /// The child asks to be traced.
+    pub traced: bool,
     /// Only clone3 can make what is asked for.
     pub needs_clone3: bool,
     /// Where the child with a copy of the memory finds the pipe on which it waits for its parent, once its fds

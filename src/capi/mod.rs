@@ -18,9 +18,12 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 const EINVAL: c_int = -libc::EINVAL;
 
-/// Runs `body`; a panic becomes `on_panic`.
+/// Runs `body`; a panic becomes `on_panic`, and the host's errno stays what it was.
 fn guarded<T>(on_panic: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or(on_panic)
+    let errno = nix::errno::Errno::last_raw();
+    let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or(on_panic);
+    nix::errno::Errno::set_raw(errno);
+    result
 }
 
 /// Every setter: a NULL runner or a refused value is -EINVAL and changes nothing.

@@ -34,7 +34,10 @@ pub unsafe extern "C" fn runner_clone(runner: *const Runner) -> *mut Runner {
     guarded(std::ptr::null_mut(), || {
         // SAFETY: NULL or a live runner, by the header's conventions.
         match unsafe { runner.as_ref() } {
-            Some(runner) => Box::into_raw(Box::new(runner.clone())),
+            Some(runner) => {
+                crate::launch::signals::forget();
+                Box::into_raw(Box::new(runner.clone()))
+            }
             None => std::ptr::null_mut(),
         }
     })

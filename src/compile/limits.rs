@@ -44,6 +44,10 @@ pub fn apply(emit: &mut Emit) {
         emit.call(Stage::Personality, None, call);
     }
     for (index, limit) in runner.rlimits.iter().enumerate() {
+        let later = &runner.rlimits[index + 1..];
+        if later.iter().any(|l| l.resource == limit.resource) {
+            continue;
+        }
         let value = libc::rlimit64 {
             rlim_cur: limit.soft,
             rlim_max: limit.hard,

@@ -161,6 +161,7 @@ impl<'a> Emit<'a> {
             turns: self.turns,
             maps: self.maps,
             changes_ids: runner.credential.is_some(),
+            traced: runner.ptrace,
             go_fd: self.go_fd,
         }
     }

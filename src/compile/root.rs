@@ -12,7 +12,7 @@ use super::{Emit, AT_FDCWD};
 use crate::error::Result;
 use crate::explain::{MOUNT, OPEN, UMOUNT};
 use crate::pieces::{BindFlags, Piece};
-use crate::program::{Arg, Call, ROOT, UMASK};
+use crate::program::{Arg, Call, Slot, COVERED, ROOT, UMASK};
 use crate::runner::PROPAGATION;
 use crate::stage::Stage;
 use crate::sys::nr;
@@ -33,28 +33,28 @@ pub fn build(emit: &mut Emit) -> Result<()> {
     }
     let umask = Call::new(nr::UMASK).arg(Arg::Octal(0)).into(UMASK);
     emit.call(Stage::Umask, None, umask);
+    let sources_covered = place::any_covered(emit.runner);
     if let Some(path) = &pivot {
+        if sources_covered {
+            open_directory(emit, path, COVERED);
+        }
         let tmpfs = Call::new(nr::MOUNT)
             .lit(c"tmpfs")
             .text(path)
             .lit(c"tmpfs")
-            .flags(libc::MS_NOSUID | libc::MS_NODEV, MOUNT)
+            .flags(libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOATIME, MOUNT)
             .lit(c"mode=755");
         emit.call(Stage::PivotRoot, None, tmpfs);
     }
-    let root = pivot.clone().unwrap_or(Text::Static(c"/"));
-    let open = Call::new(nr::OPENAT).arg(AT_FDCWD).text(&root);
-    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    emit.call(
-        Stage::PivotRoot,
-        None,
-        open.flags(flags as u64, OPEN).into(ROOT),
-    );
+    open_directory(emit, &pivot.clone().unwrap_or(Text::Static(c"/")), ROOT);
 
     let runner = emit.runner;
     let mut place = Place::new(emit)?;
     for (index, piece) in runner.pieces.iter().enumerate() {
         put(&mut place, index, piece)?;
+    }
+    if sources_covered {
+        emit.call(Stage::PivotRoot, None, Call::new(nr::CLOSE).slot(COVERED));
     }
     if pivot.is_some() {
         enter(emit);
@@ -62,6 +62,13 @@ pub fn build(emit: &mut Emit) -> Result<()> {
         emit.call(Stage::PivotRoot, None, Call::new(nr::CLOSE).slot(ROOT));
     }
     Ok(())
+}
+
+fn open_directory(emit: &mut Emit, path: &Text, into: Slot) {
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    let open = Call::new(nr::OPENAT).arg(AT_FDCWD).text(path);
+    let open = open.flags(flags as u64, OPEN).into(into);
+    emit.call(Stage::PivotRoot, None, open);
 }
 
 /// mount(source, target, type, flags); the data is still to be added.

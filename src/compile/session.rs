@@ -1,7 +1,7 @@
 //! Session, process group, controlling terminal.
 
 use super::Emit;
-use crate::program::Call;
+use crate::program::{Act, Call};
 use crate::runner::Session;
 use crate::stage::Stage;
 use crate::sys::nr;
@@ -11,6 +11,9 @@ pub fn start(emit: &mut Emit) {
         Session::New => emit.call(Stage::Setsid, None, Call::new(nr::SETSID)),
         Session::Group => emit.call(Stage::Setpgid, None, Call::new(nr::SETPGID).int(0).int(0)),
         Session::Keep => {}
+    }
+    if emit.runner.session != Session::Keep {
+        emit.act(Stage::Signals, None, Act::DropPending);
     }
     if emit.runner.ctty {
         let call = Call::new(nr::IOCTL)

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::pieces::Piece;
 use crate::program::{Act, Op};
-use crate::runner::Runner;
+use crate::runner::{IdMap, Runner};
 use crate::stage::Stage;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -80,10 +80,14 @@ pub fn user_namespace_blocker() -> Option<&'static str> {
 }
 
 pub fn id_map(failure: idmap::Failure, runner: &Runner) -> Error {
-    let index = match failure.file {
-        "uid_map" if runner.uid_map.len() == 1 => Some(0),
-        "gid_map" if runner.gid_map.len() == 1 => Some(0),
-        _ => None,
+    let lines = match failure.file {
+        "uid_map" => runner.uid_map.as_slice(),
+        "gid_map" => runner.gid_map.as_slice(),
+        _ => &[],
+    };
+    let index = match lines.len() {
+        1 => Some(0),
+        _ => overlapping(lines),
     };
     let hint = match (failure.opening, failure.errno) {
         (true, Errno::ENOENT) => "the process is gone, or /proc is not mounted",
@@ -96,6 +100,18 @@ pub fn id_map(failure: idmap::Failure, runner: &Runner) -> Error {
     };
     let what = format!("writing {:?} to {}", failure.contents, failure.file);
     compose(Stage::IdMap, index, failure.errno, what, hint)
+}
+
+/// The first line that overlaps an earlier one, on either side.
+fn overlapping(lines: &[IdMap]) -> Option<usize> {
+    let meet = |a: u32, b: u32, a_count: u32, b_count: u32| {
+        u64::from(a) < u64::from(b) + u64::from(b_count)
+            && u64::from(b) < u64::from(a) + u64::from(a_count)
+    };
+    let clash = |a: &IdMap, b: &IdMap| {
+        meet(a.inside, b.inside, a.count, b.count) || meet(a.outside, b.outside, a.count, b.count)
+    };
+    (1..lines.len()).find(|i| lines[..*i].iter().any(|earlier| clash(earlier, &lines[*i])))
 }
 
 pub fn in_the_child(child: &Child, end: End, runner: &Runner, kernel: (u32, u32)) -> Error {

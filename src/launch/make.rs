@@ -7,8 +7,9 @@ use super::signals::{self, Blocked};
 use crate::child::{self, Channel, GoPipe, Start, OWNER, WAITING};
 use crate::error::Error;
 use crate::host::Host;
-use crate::program::{Birth, Op, Program, Strategy, Turn};
+use crate::program::{Act, Birth, Op, Program, Strategy, Turn};
 use crate::stage::Stage;
+use crate::sys::nr::Sysno;
 use crate::sys::{self, nr, CloneArgs};
 use libc::c_void;
 use nix::errno::Errno;
@@ -46,6 +47,7 @@ struct Parts {
     start: Start,
     clone: CloneArgs,
     use_clone3: bool,
+    want_pidfd: bool,
     /// What clone returned on the helper thread.
     cloned: AtomicIsize,
     stack: Option<Box<Stack>>,
@@ -148,6 +150,7 @@ impl Child {
             clone: CloneArgs::default(),
             cloned: AtomicIsize::new(0),
             use_clone3,
+            want_pidfd,
             program,
             channel,
             ends,
@@ -156,7 +159,7 @@ impl Child {
         });
         parts.start.channel = parts.channel.address();
         parts.start.ops = &raw const *parts.program.ops;
-        parts.clone = parts.clone_args(cgroup, want_pidfd);
+        parts.clone = parts.clone_args(cgroup);
         Child::clone(parts)
     }
 
@@ -282,7 +285,13 @@ impl Child {
         let errno = self.channel().errno.load(SeqCst);
         let last = self.parts.program.ops.len().saturating_sub(1);
         let at_exec = self.channel().at.load(SeqCst) as usize == last;
-        if errno == 0 && at_exec && !reap::died_before_exec(self.pid) {
+        let traced = self.parts.program.traced;
+        let executed = |pid| match traced {
+            // Its tracer is one to be told, whatever its exit signal.
+            true => !reap::is_dead(pid),
+            false => reap::has_executed(pid),
+        };
+        if errno == 0 && at_exec && executed(self.pid) {
             return Ok(self.pid);
         }
         self.alive = false;
@@ -297,25 +306,32 @@ impl Child {
         }
     }
 
-    /// The pidfd that the clone made, or one that is made now. None where none was asked for.
-    pub fn take_pidfd(&mut self) -> Result<Option<OwnedFd>, Error> {
-        if self.parts.clone.flags & libc::CLONE_PIDFD as u64 != 0 {
-            let fd = self.channel().pidfd.swap(-1, SeqCst);
-            // SAFETY: made by the kernel for this clone, and taken once.
-            return Ok((fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) }));
+    /// The pidfd that the clone made, or one that is made now. None where none was asked for, or none is to be had.
+    pub fn take_pidfd(&mut self) -> Option<OwnedFd> {
+        if !self.parts.want_pidfd {
+            return None;
         }
-        if self.parts.clone.pidfd == 0 {
-            return Ok(None);
-        }
-        // SAFETY: pidfd_open takes two numbers.
-        match unsafe { sys::call(nr::PIDFD_OPEN, &[self.pid as usize, 0]) } {
-            // SAFETY: it is new and ours.
-            Ok(fd) => Ok(Some(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })),
-            Err(errno) => {
-                self.destroy();
-                let message = format!("pidfd_open: {}", errno.desc());
-                Err(Error::new(Stage::Pidfd, None, errno, message))
-            }
+        let made = self.channel().pidfd.swap(-1, SeqCst);
+        let fd = match made {
+            // SAFETY: pidfd_open takes two numbers.
+            -1 => unsafe { sys::call(nr::PIDFD_OPEN, &[self.pid as usize, 0]) }.ok()? as RawFd,
+            made => made,
+        };
+        // SAFETY: made by the kernel for this child, and taken once.
+        Some(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
+    /// The call of the new mount API that the child was last at, if it was one.
+    pub fn new_mount_call(&self) -> Option<Sysno> {
+        let new = [
+            nr::OPENAT2,
+            nr::OPEN_TREE,
+            nr::MOVE_MOUNT,
+            nr::MOUNT_SETATTR,
+        ];
+        match &self.current_op()?.act {
+            Act::Call(call) if new.contains(&call.sysno) => Some(call.sysno),
+            _ => None,
         }
     }
 
@@ -357,45 +373,43 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.destroy();
         let fd = self.channel().pidfd.swap(-1, SeqCst);
-        if fd >= 0 && self.parts.clone.flags & libc::CLONE_PIDFD as u64 != 0 {
-            // SAFETY: made by the kernel for this clone, and not taken.
+        if fd >= 0 {
+            // SAFETY: made by the kernel for this child, and not taken.
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
         }
     }
 }
 
 impl Parts {
-    fn clone_args(&mut self, cgroup: Option<RawFd>, want_pidfd: bool) -> CloneArgs {
+    fn clone_args(&self, cgroup: Option<RawFd>) -> CloneArgs {
         let channel = self.channel.get();
-        let mut flags = self.program.namespaces | libc::CLONE_PARENT_SETTID as u64;
+        let mut flags = self.program.namespaces;
         if self.stack.is_some() {
             flags |= (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
         }
         if self.use_clone3 {
             flags |= CLONE_CLEAR_SIGHAND;
-            flags |= if want_pidfd {
-                libc::CLONE_PIDFD as u64
-            } else {
-                0
-            };
             flags |= cgroup.map_or(0, |_| CLONE_INTO_CGROUP);
+        }
+        // clone has one place for both numbers; on the helper thread the pid is the one that is needed.
+        let both = self.use_clone3 || self.program.strategy != Strategy::Helper;
+        if self.want_pidfd && both {
+            flags |= libc::CLONE_PIDFD as u64;
+        }
+        let pidfd = channel.pidfd.as_ptr() as u64;
+        let mut parent_tid = channel.pid.as_ptr() as u64;
+        match !self.use_clone3 && flags & libc::CLONE_PIDFD as u64 != 0 {
+            true => parent_tid = pidfd,
+            false => flags |= libc::CLONE_PARENT_SETTID as u64,
         }
         // Who stops before its exec is waited for by the caller, who expects an ordinary child.
         let stops = self.program.turns.contains(&Turn::Stop);
-        let exit_signal = if stops { libc::SIGCHLD as u64 } else { 0 };
-        let stack = self
-            .stack
-            .as_ref()
-            .map_or(0, |stack| &raw const **stack as u64);
+        let stack = self.stack.as_ref().map_or(0, |s| &raw const **s as u64);
         CloneArgs {
             flags,
-            pidfd: if want_pidfd {
-                channel.pidfd.as_ptr() as u64
-            } else {
-                0
-            },
-            parent_tid: channel.pid.as_ptr() as u64,
-            exit_signal,
+            pidfd: if self.want_pidfd { pidfd } else { 0 },
+            parent_tid,
+            exit_signal: if stops { libc::SIGCHLD as u64 } else { 0 },
             stack,
             stack_size: if stack == 0 {
                 0

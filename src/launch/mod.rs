@@ -19,8 +19,9 @@ use crate::host::Host;
 use crate::program::{Act, Program, Strategy, Turn};
 use crate::runner::Runner;
 use crate::stage::Stage;
+use crate::sys::nr::{self, Sysno};
 use held::Held;
-use make::{Child, CloneFailed, Sockets};
+use make::{Child, CloneFailed, End, Sockets};
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -28,33 +29,43 @@ impl Runner {
     /// Starts the program and returns its pid: its exec has happened, or, with ptrace and stops, the process has
     /// stopped or is about to.
     pub fn start(&self) -> Result<i32> {
-        match Launch::begin(self, false, false)?.advance(self)? {
-            Progress::Started { pid, .. } => Ok(pid),
-            Progress::Held(launch) => Held::new(launch, self.clone()).resume(),
-        }
+        Ok(self.launch(false, WantPidfd::No)?.0)
     }
 
     /// As [`Runner::start`], with a pidfd beside the pid.
     pub fn start_pidfd(&self) -> Result<(i32, OwnedFd)> {
-        match Launch::begin(self, false, true)?.advance(self)? {
-            Progress::Started {
-                pid,
-                pidfd: Some(fd),
-            } => Ok((pid, fd)),
-            _ => Err(Error::new(
-                Stage::Pidfd,
-                None,
-                Errno::ENOSYS,
-                "the kernel gave no pidfd",
-            )),
+        match self.launch(false, WantPidfd::Yes)? {
+            (pid, Some(fd)) => Ok((pid, fd)),
+            (_, None) => Err(no_pidfd()),
         }
     }
 
     /// Starts the program up to right before its exec, and holds it there.
     pub fn start_held(&self) -> Result<Held> {
-        match Launch::begin(self, true, true)?.advance(self)? {
+        match self.begin(true, WantPidfd::IfPossible)? {
             Progress::Held(launch) => Ok(Held::new(launch, self.clone())),
             Progress::Started { .. } => Err(Error::options("a held start that does not hold")),
+        }
+    }
+
+    fn launch(&self, held: bool, want: WantPidfd) -> Result<(i32, Option<OwnedFd>)> {
+        match self.begin(held, want)? {
+            Progress::Started { pid, pidfd } => Ok((pid, pidfd)),
+            Progress::Held(_) => Err(Error::options("held without being asked")),
+        }
+    }
+
+    /// Features are looked at once, and a filter may have been put onto the host since: then without the call that turned
+    /// out to be missing.
+    fn begin(&self, held: bool, want: WantPidfd) -> Result<Progress> {
+        let mut host = Host::current();
+        loop {
+            match Launch::begin(self, &host, held, want).and_then(|launch| launch.advance(self)) {
+                Ok(progress) => return Ok(progress),
+                Err(Setback::Failed(error)) => return Err(error),
+                Err(Setback::Missing(call)) if host.do_without(call) => {}
+                Err(Setback::Missing(call)) => return Err(missing(call, self)),
+            }
         }
     }
 
@@ -68,9 +79,31 @@ impl Runner {
     }
 }
 
+/// Whether a pidfd is to be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WantPidfd {
+    No,
+    IfPossible,
+    Yes,
+}
+
+/// Why a start did not get on.
+enum Setback {
+    Failed(Error),
+    /// This call does not exist for this process; nothing has been done that cannot be done again without it.
+    Missing(Sysno),
+}
+
+impl From<Error> for Setback {
+    fn from(error: Error) -> Setback {
+        Setback::Failed(error)
+    }
+}
+
 /// A start that is under way.
 pub(crate) struct Launch {
     child: Child,
+    want: WantPidfd,
     pidfd: Option<OwnedFd>,
     kernel: (u32, u32),
 }
@@ -81,36 +114,31 @@ enum Progress {
     Held(Launch),
 }
 
+type Step<T> = std::result::Result<T, Setback>;
+
 impl Launch {
-    fn begin(runner: &Runner, held: bool, want_pidfd: bool) -> Result<Launch> {
-        let mut host = Host::current();
-        if want_pidfd && !host.features.pidfd_open {
-            let message = "pidfds need Linux 5.3";
-            return Err(Error::new(Stage::Pidfd, None, Errno::ENOSYS, message));
+    fn begin(runner: &Runner, host: &Host, held: bool, want: WantPidfd) -> Step<Launch> {
+        if want == WantPidfd::Yes && host.features.kernel < PIDFD_SINCE {
+            return Err(no_pidfd().into());
         }
-        loop {
-            let (program, sockets) = program(runner, &host, held)?;
-            match Child::make(program, sockets, &host, want_pidfd) {
-                Ok(child) => {
-                    return Ok(Launch {
-                        child,
-                        pidfd: None,
-                        kernel: host.features.kernel,
-                    })
-                }
-                // A filter that was put onto the host after the first look at it.
-                Err(CloneFailed::NoClone3) if host.features.clone3 => host.features.clone3 = false,
-                Err(CloneFailed::NoClone3) => return Err(needs_clone3(runner)),
-                Err(CloneFailed::At(stage, errno)) => {
-                    return Err(hints::before_the_child(stage, errno, runner, &host))
-                }
-                Err(CloneFailed::Error(error)) => return Err(error),
+        let (program, sockets) = program(runner, host, held)?;
+        match Child::make(program, sockets, host, want != WantPidfd::No) {
+            Ok(child) => Ok(Launch {
+                child,
+                want,
+                pidfd: None,
+                kernel: host.features.kernel,
+            }),
+            Err(CloneFailed::NoClone3) => Err(Setback::Missing(nr::CLONE3)),
+            Err(CloneFailed::At(stage, errno)) => {
+                Err(hints::before_the_child(stage, errno, runner, host).into())
             }
+            Err(CloneFailed::Error(error)) => Err(error.into()),
         }
     }
 
     /// Takes the parent's turns until the program runs, control passes to a tracer, or the start is held.
-    fn advance(mut self, runner: &Runner) -> Result<Progress> {
+    fn advance(mut self, runner: &Runner) -> Step<Progress> {
         loop {
             let word = self.child.next_event();
             if word & OWNER == 0 {
@@ -118,7 +146,7 @@ impl Launch {
             }
             match self.turn() {
                 Some(Turn::Hold) => {
-                    self.pidfd = self.child.take_pidfd()?;
+                    self.pidfd = self.child.take_pidfd();
                     return Ok(Progress::Held(self));
                 }
                 Some(Turn::Stop) => return self.stop(word),
@@ -163,9 +191,9 @@ impl Launch {
     }
 
     /// SIGSTOP from outside reaches also the first process of a pid namespace, which is deaf to its own.
-    fn stop(mut self, word: u32) -> Result<Progress> {
+    fn stop(mut self, word: u32) -> Step<Progress> {
         let pid = self.child.pid();
-        let pidfd = self.child.take_pidfd()?;
+        let pidfd = self.take_pidfd()?;
         self.child.signal(libc::SIGSTOP);
         self.child.go_on(word);
         self.child.let_go();
@@ -173,18 +201,27 @@ impl Launch {
     }
 
     /// The child is beyond its exec, or dead.
-    fn finish(mut self, runner: &Runner) -> Result<Progress> {
+    fn finish(mut self, runner: &Runner) -> Step<Progress> {
         match self.child.fate() {
             Ok(pid) => {
-                let pidfd = match self.pidfd.take() {
-                    Some(fd) => Some(fd),
-                    None => self.child.take_pidfd()?,
-                };
+                let pidfd = self.take_pidfd()?;
                 self.child.let_go();
                 Ok(Progress::Started { pid, pidfd })
             }
-            Err(end) => Err(hints::in_the_child(&self.child, end, runner, self.kernel)),
+            Err(end) => match (&end, self.child.new_mount_call()) {
+                (End::Failed(Errno::ENOSYS), Some(call)) => Err(Setback::Missing(call)),
+                _ => Err(hints::in_the_child(&self.child, end, runner, self.kernel).into()),
+            },
         }
+    }
+
+    fn take_pidfd(&mut self) -> Result<Option<OwnedFd>> {
+        let pidfd = self.pidfd.take().or_else(|| self.child.take_pidfd());
+        if pidfd.is_none() && self.want == WantPidfd::Yes {
+            self.child.destroy();
+            return Err(no_pidfd());
+        }
+        Ok(pidfd)
     }
 
     pub(crate) fn resume(self, runner: &Runner) -> Result<i32> {
@@ -192,9 +229,11 @@ impl Launch {
         if word & OWNER != 0 && word & WAITING != 0 {
             self.child.go_on(word);
         }
-        match self.advance(runner)? {
-            Progress::Started { pid, .. } => Ok(pid),
-            Progress::Held(_) => Err(Error::options("held twice")),
+        match self.advance(runner) {
+            Ok(Progress::Started { pid, .. }) => Ok(pid),
+            Ok(Progress::Held(_)) => Err(Error::options("held twice")),
+            Err(Setback::Failed(error)) => Err(error),
+            Err(Setback::Missing(call)) => Err(missing(call, runner)),
         }
     }
 
@@ -224,10 +263,19 @@ fn program(runner: &Runner, host: &Host, held: bool) -> Result<(Program, Option<
     Ok((program, Some(sockets)))
 }
 
-fn needs_clone3(runner: &Runner) -> Error {
+/// CLONE_PIDFD.
+const PIDFD_SINCE: (u32, u32) = (5, 2);
+
+fn no_pidfd() -> Error {
+    let message = "there are no pidfds here: Linux before 5.2, or the container's seccomp profile refuses them";
+    Error::new(Stage::Pidfd, None, Errno::ENOSYS, message)
+}
+
+fn missing(call: Sysno, runner: &Runner) -> Error {
     let message = match runner.namespaces & crate::runner::CLONE_NEWTIME {
-        0 => "the start needs clone3",
-        _ => "a time namespace needs clone3 (Linux 5.3), which this kernel or the container's seccomp profile refuses",
+        0 => format!("the start needs {}, which is refused here", call.name),
+        _ => "a time namespace needs clone3 (Linux 5.3), which this kernel or the container's seccomp profile refuses"
+            .into(),
     };
     Error::new(Stage::Clone, None, Errno::ENOSYS, message)
 }

@@ -25,9 +25,10 @@ pub fn reap(pid: i32) -> Option<i32> {
     }
 }
 
-/// Whether the child is dead without having executed anything. Does not reap it.
-pub fn died_before_exec(pid: i32) -> bool {
-    ended(pid, libc::__WCLONE).unwrap_or(false)
+/// Whether a child that is not there to be waited on by its parent any more has executed its program: it has an exit
+/// signal then. One that has none is dead, or about to be: it lets go of the memory before it is a zombie.
+pub fn has_executed(pid: i32) -> bool {
+    ended(pid, libc::__WCLONE).is_none()
 }
 
 /// Whether the child is dead, in whatever state; true also where it is not there any more.
@@ -35,7 +36,7 @@ pub fn is_dead(pid: i32) -> bool {
     ended(pid, libc::__WALL).unwrap_or(true)
 }
 
-/// None: there is no such child.
+/// None: there is no such child. A traced one is always of the kind, and its stops are told too.
 fn ended(pid: i32, kind: i32) -> Option<bool> {
     // SAFETY: siginfo_t is plain data, for which zeroes are valid.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -49,7 +50,10 @@ fn ended(pid: i32, kind: i32) -> Option<bool> {
     ];
     // SAFETY: waitid writes the info.
     match unsafe { sys::call(nr::WAITID, &args) } {
-        Ok(_) => Some(info.si_signo != 0),
+        Ok(_) => Some(matches!(
+            info.si_code,
+            libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED
+        )),
         Err(_) => None,
     }
 }

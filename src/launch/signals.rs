@@ -3,7 +3,7 @@
 
 use crate::sys::{self, nr};
 use once_cell::sync::OnceCell;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Every signal, SIGCANCEL and SIGSETXID of glibc among them.
@@ -40,18 +40,23 @@ fn set_mask(mask: &u64, before: &mut u64) {
     let _ = unsafe { sys::call(nr::RT_SIGPROCMASK, &args) };
 }
 
-/// Asking for every signal takes 62 system calls, 14 us of a start of 70. So the answer is kept: until a runner is made,
-/// until one of the signals that hosts do ignore changes, and for 10 ms at most.
+/// Asking for every signal takes 64 system calls, 14 us of a start of 70. So an answer that was the same for many starts
+/// in a row is kept: until a runner is made, until one of the signals that hosts do ignore changes, and for 10 ms at
+/// most.
 struct Known {
     ignored: AtomicU64,
-    /// Nanoseconds after `EPOCH`; 0: not known.
+    /// Nanoseconds after `EPOCH`.
     at: AtomicU64,
+    /// How many times in a row the answer was the same.
+    times: AtomicU32,
 }
 
 static KNOWN: Known = Known {
     ignored: AtomicU64::new(0),
     at: AtomicU64::new(0),
+    times: AtomicU32::new(0),
 };
+const TRUSTED_AFTER: u32 = 16;
 static EPOCH: OnceCell<Instant> = OnceCell::new();
 const GOOD_FOR: Duration = Duration::from_millis(10);
 /// Looked at every time.
@@ -62,7 +67,8 @@ pub fn ignored() -> u64 {
     let now = EPOCH.get_or_init(Instant::now).elapsed().as_nanos() as u64 + 1;
     let at = KNOWN.at.load(Relaxed);
     let known = KNOWN.ignored.load(Relaxed);
-    let fresh = at != 0 && now.saturating_sub(at) < GOOD_FOR.as_nanos() as u64;
+    let times = KNOWN.times.load(Relaxed);
+    let fresh = times >= TRUSTED_AFTER && now.saturating_sub(at) < GOOD_FOR.as_nanos() as u64;
     let same = |signal: &libc::c_int| is_ignored(*signal) == (known >> (signal - 1) & 1 == 1);
     if fresh && WATCHED.iter().all(same) {
         return known;
@@ -70,14 +76,20 @@ pub fn ignored() -> u64 {
     let ignored = (1..=64)
         .filter(|signal| is_ignored(*signal))
         .fold(0, |set, signal| set | 1 << (signal - 1));
+    let again = if ignored == known {
+        times.saturating_add(1)
+    } else {
+        0
+    };
+    KNOWN.times.store(again, Relaxed);
     KNOWN.ignored.store(ignored, Relaxed);
     KNOWN.at.store(now, Relaxed);
     ignored
 }
 
-/// The next start asks for every signal.
+/// The next starts ask for every signal.
 pub fn forget() {
-    KNOWN.at.store(0, Relaxed);
+    KNOWN.times.store(0, Relaxed);
 }
 
 fn is_ignored(signal: libc::c_int) -> bool {

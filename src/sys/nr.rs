@@ -78,3 +78,4 @@ pub const WRITE: Sysno = sysno("write", libc::SYS_write);
 pub const MKNODAT: Sysno = sysno("mknodat", libc::SYS_mknodat);
 pub const FCHMODAT: Sysno = sysno("fchmodat", libc::SYS_fchmodat);
 pub const STATFS: Sysno = sysno("statfs", libc::SYS_statfs);
+pub const RT_SIGPENDING: Sysno = sysno("rt_sigpending", libc::SYS_rt_sigpending);

@@ -3,7 +3,11 @@
 use crate::compile::{certain, Emit, AT_FDCWD};
 use crate::error::Result;
 use crate::explain::{MOUNT, MOVE_MOUNT, OPEN, OPEN_TREE};
-use crate::program::{Act, Arg, Call, MountAttr, OpenHow, Slot, BRIEF, ROOT, TARGET, TREE};
+use crate::pieces::Piece;
+use crate::program::{
+    Act, Arg, Call, MountAttr, OpenHow, Slot, BRIEF, COVERED, ROOT, TARGET, TREE,
+};
+use crate::runner::Runner;
 use crate::stage::Stage;
 use crate::sys::nr;
 use crate::text::Text;
@@ -170,7 +174,12 @@ impl<'e, 'a> Place<'e, 'a> {
             true => AT_RECURSIVE,
             false => 0,
         };
-        let clone = Call::new(nr::OPEN_TREE).arg(AT_FDCWD).text(source).flags(
+        // What lies beneath the directory of the new root is under the tmpfs by now.
+        let (from, path) = match tail_beneath(&self.emit.runner.pivot_root, source) {
+            Some(tail) => (Arg::Slot(COVERED), tail),
+            None => (AT_FDCWD, source.clone()),
+        };
+        let clone = Call::new(nr::OPEN_TREE).arg(from).text(&path).flags(
             OPEN_TREE_CLONE | libc::O_CLOEXEC as u64 | recursive,
             OPEN_TREE,
         );
@@ -221,13 +230,26 @@ impl<'e, 'a> Place<'e, 'a> {
     ) -> Result<()> {
         let path = joined(parts);
         let recursive = if attach.recursive { libc::MS_REC } else { 0 };
-        let bind = Call::new(nr::MOUNT)
-            .text(source)
-            .text(&Text::from_bytes(&path))
-            .arg(Arg::Null)
-            .flags(libc::MS_BIND | recursive, MOUNT)
-            .arg(Arg::Null);
-        self.step(index, Stage::Mount, bind);
+        let bind = |from: &Text, to: &[u8]| {
+            Call::new(nr::MOUNT)
+                .text(from)
+                .text(&Text::from_bytes(to))
+                .arg(Arg::Null)
+                .flags(libc::MS_BIND | recursive, MOUNT)
+                .arg(Arg::Null)
+        };
+        match (
+            tail_beneath(&self.emit.runner.pivot_root, source),
+            &self.emit.runner.pivot_root,
+        ) {
+            (Some(tail), Some(root)) => {
+                let to = [root.to_bytes(), b"/", path.as_slice()].concat();
+                self.step(index, Stage::Mount, Call::new(nr::FCHDIR).slot(COVERED));
+                self.step(index, Stage::Mount, bind(&tail, &to));
+                self.step(index, Stage::Mount, Call::new(nr::FCHDIR).slot(ROOT));
+            }
+            _ => self.step(index, Stage::Mount, bind(source, &path)),
+        }
         if attach.add == 0 {
             return Ok(());
         }
@@ -430,6 +452,32 @@ impl<'e, 'a> Place<'e, 'a> {
             }
             _ => source.clone(),
         }
+    }
+}
+
+/// Whether a bind's source lies beneath the directory that the new root covers.
+pub fn any_covered(runner: &Runner) -> bool {
+    let covered = |source: &Text| tail_beneath(&runner.pivot_root, source).is_some();
+    runner.pieces.iter().any(|piece| match piece {
+        Piece::Bind { source, .. } => covered(source),
+        Piece::Mount {
+            source: Some(source),
+            flags,
+            ..
+        } => flags & libc::MS_BIND != 0 && covered(source),
+        _ => false,
+    })
+}
+
+/// What is left of `path` below the directory `top`, as the two are written.
+fn tail_beneath(top: &Option<Text>, path: &Text) -> Option<Text> {
+    let top = top.as_ref()?.to_bytes();
+    let top = top.strip_suffix(b"/").unwrap_or(top);
+    let tail = path.to_bytes().strip_prefix(top)?;
+    match tail.first() {
+        None => Some(Text::Static(c".")),
+        Some(b'/') => Some(Text::from_bytes(&[b".", tail].concat())),
+        Some(_) => None,
     }
 }
 
