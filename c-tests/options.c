@@ -578,7 +578,7 @@ static void explain_starts_nothing(void) {
     accepted(runner_set_sync_func(runner, no_callback, NULL));
     explained(runner, text_after, sizeof text_after);
     size_t line = strcspn(text_before, "\n");
-    ok(line > 0 && strncmp(text_before, text_after, line + 1) != 0, "the strategy of a start with a callback is another one");
+    ok(line > 0 && strncmp(text_before, text_after, line + 1) != 0, "a callback needs another strategy");
     runner_free(runner);
 }
 

@@ -557,8 +557,8 @@ TAP_HELPER bool tap_run_case(const struct test *test, size_t number) {
 }
 
 /* All cases, or those whose name contains argv[1]. */
-TAP_HELPER int tap_main(int argc, char **argv, const struct test *tests, size_t test_count, const struct guest *guests,
-                        size_t guest_count) {
+TAP_HELPER int tap_main(int argc, char **argv, const struct test *tests, size_t test_count,
+                        const struct guest *guests, size_t guest_count) {
     if (argc > 1 && strcmp(argv[1], "guest") == 0)
         return tap_run_guest(argc, argv, guests, guest_count);
     tap = mmap(NULL, sizeof *tap, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -1,5 +1,5 @@
-/* Threads: any number of them start the same runner or their own, while others fork, open fds, allocate memory. No start
- * gets another's program, error or files, and after a thousand of them nothing is left. */
+/* Threads: any number of them start the same runner or their own, while others fork, open fds, allocate memory.
+ * No start gets another's program, error or files, and after a thousand of them nothing is left. */
 
 #define _GNU_SOURCE
 #include "tap.h"
