@@ -469,8 +469,8 @@ TAP_HELPER int run_output(const runner_t *runner, char *buf, size_t size) {
     return pid < 0 ? pid : child_status(pid);
 }
 
-/* The value of the line `key=value` in the output of a guest, or NULL. The result is valid for 255 more calls, of whatever
- * thread. Not thread-local: threads with a small stack could not be made then. */
+/* The value of the line `key=value` in the output of a guest, or NULL. The result is valid for 255 more
+ * calls, of whatever thread. Not thread-local: threads with a small stack could not be made then. */
 TAP_HELPER const char *value_of(const char *output, const char *key) {
     static char values[256][4096];
     static atomic_uint next;
