@@ -379,6 +379,16 @@ static void each_signal_ignored(void) {
     in_child(each_signal_ignored_in_child);
 }
 
+/* What hosts ignore in practice is seen at once, the rest within 10 ms (see README). */
+static bool is_seen_at_once(int sig) {
+    static const int watched[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM,
+                                  SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ};
+    for (size_t i = 0; i < COUNT(watched); i++)
+        if (watched[i] == sig)
+            return true;
+    return false;
+}
+
 /* After many starts of one runner that were all the same, where one might think to know the host by now. */
 static void late_ignored_in_child(void) {
     char path[64];
@@ -391,6 +401,8 @@ static void late_ignored_in_child(void) {
             ok_int(run(runner), 0, "a start before");
         unlink(path);
         ignore_raw(sig);
+        if (!is_seen_at_once(sig))
+            sleep_ms(11);
         ok_int(run(runner), 0, "a start after");
         read_file(path, out, sizeof out);
         if (!ok_str(value_of(out, "ignored"), "0000000000000000", "ignored right after %d was", sig))

@@ -65,6 +65,15 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// The errno in the words of strerror(3).
+pub(crate) fn reason(errno: Errno) -> String {
+    let text = std::io::Error::from_raw_os_error(errno as i32).to_string();
+    match text.rsplit_once(" (os error") {
+        Some((words, _)) => words.into(),
+        None => text,
+    }
+}
+
 impl From<Error> for std::io::Error {
     fn from(e: Error) -> std::io::Error {
         std::io::Error::from_raw_os_error(e.errno as i32)

@@ -124,11 +124,16 @@ impl Piece {
     pub fn describe(&self) -> String {
         match self {
             Piece::Mount {
-                source: Some(s),
+                source,
                 target,
+                fstype,
                 ..
-            } => format!("{s:?} -> {target:?}"),
-            Piece::Mount { target, .. } => format!("{target:?}"),
+            } => {
+                let kind = fstype.as_ref().map(|t| format!("{t:?} "));
+                let from = source.as_ref().map(|s| format!("{s:?} -> "));
+                let (kind, from) = (kind.unwrap_or_default(), from.unwrap_or_default());
+                format!("{kind}{from}{target:?}")
+            }
             Piece::Bind { source, target, .. } => format!("{source:?} -> {target:?}"),
             Piece::Tmpfs { target, .. } => format!("tmpfs -> {target:?}"),
             Piece::Proc { target, .. } => format!("proc -> {target:?}"),

@@ -70,7 +70,7 @@ pub fn probe() -> Probe {
         into_cgroup: features.clone3 && features.kernel >= (5, 7),
         pidfd: features.pidfd_open,
         close_range: exists(nr::CLOSE_RANGE, &[1, 0, 0]),
-        mount_setattr: exists(nr::MOUNT_SETATTR, &[usize::MAX, 0, 0, 0, 0]),
+        mount_setattr: features.mount_api,
         openat2: exists(nr::OPENAT2, &[usize::MAX, 0, 0, 0]),
         time_namespace: Path::new("/proc/self/ns/time").exists(),
         seccomp: has_seccomp(),

@@ -312,8 +312,8 @@ pub unsafe extern "C" fn runner_set_drop_caps(runner: *mut Runner, on: bool) -> 
 /// Drops every capability as runner_set_drop_caps() does, except those in `mask` (bit n: capability n of
 /// <linux/capability.h>), which survive the exec: exactly they are in all five sets of the program.
 ///
-/// Returns 0, or -EINVAL: NULL, or a capability above 63. The start fails with EPERM (stage capabilities) where
-/// the caller does not have one of them. Since 0.1.0. capabilities(7), ambient set: Linux 4.3.
+/// Returns 0, or -EINVAL: NULL. The start fails (stage capabilities) with EPERM where the caller does not have one of
+/// them, and with EINVAL where the kernel knows none of that number. Since 0.1.0. capabilities(7), ambient set: Linux 4.3.
 #[no_mangle]
 pub unsafe extern "C" fn runner_keep_caps(runner: *mut Runner, mask: u64) -> c_int {
     // SAFETY: by the header's conventions.

@@ -70,7 +70,7 @@ pub unsafe extern "C" fn runner_set_root_writable(runner: *mut Runner, writable:
 /// order in which they were added, and errors name a piece by its number in that order, from 0.
 ///
 /// `target` lies inside the new root (a leading slash changes nothing; no ".."); symbolic links on the way are
-/// followed inside the new root only. Without runner_set_pivot_root() it is a path of the host's tree as the new
+/// followed inside the new root only (before Linux 5.12: refused). Without runner_set_pivot_root() it is a path of the host's tree as the new
 /// mount namespace sees it. Missing parts of it are made, directories with mode 0755, the last one an
 /// empty file where the source of a bind is not a directory. MS_BIND with MS_RDONLY is really read-only, beneath
 /// it too with MS_REC, and keeps what its source has locked. `flags` are the MS_* of <sys/mount.h>; `source`,

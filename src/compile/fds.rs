@@ -1,7 +1,7 @@
 //! The program's files: exactly those that were asked for, everything else closed.
 
 use super::{certain, Emit, AT_FDCWD};
-use crate::error::Result;
+use crate::error::{reason, Result};
 use crate::explain::OPEN;
 use crate::fdplan::{plan, Internal, Step};
 use crate::program::{Act, Call};
@@ -93,7 +93,7 @@ fn refuse_directories(files: &[RawFd]) -> Result<()> {
             let message = format!("fd {index} of the program is fd {fd} of the host: {message}");
             certain(Stage::Dup, Some(index), errno, message)
         };
-        let found = fstat(borrowed).map_err(|errno| failed(errno, errno.desc()))?;
+        let found = fstat(borrowed).map_err(|errno| failed(errno, &reason(errno)))?;
         if SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFDIR {
             return Err(failed(
                 Errno::EISDIR,
@@ -110,7 +110,7 @@ fn is_script(fd: RawFd) -> Result<bool> {
     // SAFETY: only its number is used, for calls that fail where it is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     fstat(borrowed).map_err(|errno| {
-        let message = format!("the exec fd {fd}: {}", errno.desc());
+        let message = format!("the exec fd {fd}: {}", reason(errno));
         certain(Stage::Exec, None, errno, message)
     })?;
     let mut start = [0; 2];

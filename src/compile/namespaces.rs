@@ -2,7 +2,7 @@
 //! clone.
 
 use super::{certain, Emit, AT_FDCWD};
-use crate::error::Result;
+use crate::error::{reason, Result};
 use crate::explain::OPEN;
 use crate::host::{Host, CAP_SETGID};
 use crate::program::{Act, Birth, Call, Maps, Turn, BRIEF};
@@ -65,7 +65,7 @@ fn one_of_each_hierarchy(paths: &[Text]) -> Result<Vec<(usize, CgroupPath<'_>)>>
     let mut kept: Vec<(usize, CgroupPath)> = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let failed = |errno: Errno| {
-            let message = format!("cgroup #{index} {path:?}: {}", errno.desc());
+            let message = format!("cgroup #{index} {path:?}: {}", reason(errno));
             certain(Stage::Cgroup, Some(index), errno, message)
         };
         let found = nix::sys::stat::stat(path.as_cstr()).map_err(failed)?;

@@ -8,7 +8,7 @@ mod dev;
 mod place;
 mod proc;
 
-use super::{Emit, AT_FDCWD};
+use super::{certain, Emit, AT_FDCWD};
 use crate::error::Result;
 use crate::explain::{MOUNT, OPEN, UMOUNT};
 use crate::pieces::{BindFlags, Piece};
@@ -17,6 +17,7 @@ use crate::runner::PROPAGATION;
 use crate::stage::Stage;
 use crate::sys::nr;
 use crate::text::Text;
+use nix::errno::Errno;
 use place::{Attach, Place};
 use std::sync::Arc;
 
@@ -102,6 +103,13 @@ fn enter(emit: &mut Emit) {
 }
 
 fn put(place: &mut Place, index: usize, piece: &Piece) -> Result<()> {
+    if place.is_whole_root(piece) {
+        let message = format!(
+            "mount #{index} {}: it would hide the new root itself",
+            piece.describe()
+        );
+        return Err(certain(Stage::Mount, Some(index), Errno::EINVAL, message));
+    }
     match piece {
         Piece::Mount {
             source,

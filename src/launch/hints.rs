@@ -2,7 +2,7 @@
 
 use super::idmap;
 use super::make::{Child, End};
-use crate::error::Error;
+use crate::error::{reason, Error};
 use crate::host::Host;
 use crate::pieces::Piece;
 use crate::program::{Act, Op};
@@ -162,8 +162,8 @@ pub fn in_the_child(child: &Child, end: End, runner: &Runner, kernel: (u32, u32)
 
 fn compose(stage: Stage, index: Option<usize>, errno: Errno, what: String, hint: &str) -> Error {
     let message = match hint {
-        "" => format!("{what}: {}", errno.desc()),
-        hint => format!("{what}: {} ({hint})", errno.desc()),
+        "" => format!("{what}: {}", reason(errno)),
+        hint => format!("{what}: {} ({hint})", reason(errno)),
     };
     Error::new(stage, index, errno, message)
 }
@@ -256,6 +256,7 @@ fn hint(op: &Op, errno: Errno, runner: &Runner, kernel: (u32, u32)) -> String {
         {
             "a symbolic link or a file is on the way; before Linux 5.12 no link is followed"
         }
+        (Stage::Mount, Errno::ENODEV) => "this kernel has no file system of that type",
         (Stage::Mkdir | Stage::File | Stage::Symlink, Errno::EROFS) => {
             "its parent was bound read-only: make it before, or in the source"
         }

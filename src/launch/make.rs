@@ -5,7 +5,7 @@ use super::dumpable::Dumpable;
 use super::reap;
 use super::signals::{self, Blocked};
 use crate::child::{self, Channel, GoPipe, Start, OWNER, WAITING};
-use crate::error::Error;
+use crate::error::{reason, Error};
 use crate::host::Host;
 use crate::program::{Act, Birth, Op, Program, Strategy, Turn};
 use crate::stage::Stage;
@@ -500,7 +500,7 @@ fn open_cgroup(birth: Option<&Birth>) -> Result<CgroupFd, CloneFailed> {
             // SAFETY: open reads the path.
             let fd = unsafe { libc::open(path.as_ptr(), flags) };
             let fd = Errno::result(fd).map_err(|errno| {
-                let message = format!("cgroup {path:?}: {}", errno.desc());
+                let message = format!("cgroup {path:?}: {}", reason(errno));
                 CloneFailed::Error(Error::new(Stage::Cgroup, None, errno, message))
             })?;
             // SAFETY: it is new and ours.

@@ -14,7 +14,7 @@ pub use hints::user_namespace_blocker;
 
 use crate::child::{OWNER, WAITING};
 use crate::compile::{compile, strategy};
-use crate::error::{Error, Result};
+use crate::error::{reason, Error, Result};
 use crate::host::Host;
 use crate::program::{Act, Program, Strategy, Turn};
 use crate::runner::Runner;
@@ -106,6 +106,7 @@ pub(crate) struct Launch {
     want: WantPidfd,
     pidfd: Option<OwnedFd>,
     kernel: (u32, u32),
+    mount_api: bool,
 }
 
 /// How far a start has come.
@@ -128,6 +129,7 @@ impl Launch {
                 want,
                 pidfd: None,
                 kernel: host.features.kernel,
+                mount_api: host.features.mount_api,
             }),
             Err(CloneFailed::NoClone3) => Err(Setback::Missing(nr::CLONE3)),
             Err(CloneFailed::At(stage, errno)) => {
@@ -183,7 +185,7 @@ impl Launch {
         let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(pid)));
         let refused = match called {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(errno)) => (errno, format!("the callback refused: {}", errno.desc())),
+            Ok(Err(errno)) => (errno, format!("the callback refused: {}", reason(errno))),
             Err(_) => (Errno::EFAULT, "the callback panicked".into()),
         };
         self.child.destroy();
@@ -209,7 +211,10 @@ impl Launch {
                 Ok(Progress::Started { pid, pidfd })
             }
             Err(end) => match (&end, self.child.new_mount_call()) {
-                (End::Failed(Errno::ENOSYS), Some(call)) => Err(Setback::Missing(call)),
+                // EPERM: the same by an older container profile. If it is a real one, the old calls get it too.
+                (End::Failed(Errno::ENOSYS | Errno::EPERM), Some(call)) if self.mount_api => {
+                    Err(Setback::Missing(call))
+                }
                 _ => Err(hints::in_the_child(&self.child, end, runner, self.kernel).into()),
             },
         }
@@ -251,7 +256,7 @@ fn program(runner: &Runner, host: &Host, held: bool) -> Result<(Program, Option<
         return Ok((compile(runner, host, held, None)?, None));
     }
     let [child, host_end] = channel::pair().map_err(|errno| {
-        let message = format!("a socket pair: {}", errno.desc());
+        let message = format!("a socket pair: {}", reason(errno));
         Error::new(Stage::Memory, None, errno, message)
     })?;
     let program = compile(runner, host, held, Some(child.as_raw_fd()))?;

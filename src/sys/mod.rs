@@ -12,7 +12,7 @@ compile_error!("librunner knows how to clone on x86_64 and aarch64 only");
 
 pub mod nr;
 
-pub use arch::{clone_into, syscall};
+pub use arch::{clone_into, syscall, trap};
 
 use libc::c_void;
 use nix::errno::Errno;

@@ -1,13 +1,13 @@
 //! Putting one thing at one path of the new root: the missing parts made, links kept inside.
 
 use crate::compile::{certain, Emit, AT_FDCWD};
-use crate::error::Result;
+use crate::error::{reason, Result};
 use crate::explain::{MOUNT, MOVE_MOUNT, OPEN, OPEN_TREE};
 use crate::pieces::Piece;
 use crate::program::{
     Act, Arg, Call, MountAttr, OpenHow, Slot, BRIEF, COVERED, ROOT, TARGET, TREE,
 };
-use crate::runner::Runner;
+use crate::runner::{Runner, PROPAGATION};
 use crate::stage::Stage;
 use crate::sys::nr;
 use crate::text::Text;
@@ -79,6 +79,21 @@ impl<'e, 'a> Place<'e, 'a> {
             place.emit.call(Stage::PivotRoot, None, enter);
         }
         Ok(place)
+    }
+
+    /// Whether the piece would be mounted over all of a new root, where nobody would see it.
+    pub fn is_whole_root(&self, piece: &Piece) -> bool {
+        let target = match piece {
+            Piece::Bind { target, .. }
+            | Piece::Tmpfs { target, .. }
+            | Piece::Proc { target, .. }
+            | Piece::Dev { target } => target,
+            Piece::Mount { target, flags, .. } if flags & (libc::MS_REMOUNT | PROPAGATION) == 0 => {
+                target
+            }
+            _ => return false,
+        };
+        self.emit.runner.pivot_root.is_some() && components(target).is_empty()
     }
 
     pub fn has_pid_namespace(&self) -> bool {
@@ -258,7 +273,7 @@ impl<'e, 'a> Place<'e, 'a> {
             let beneath = mounts_beneath(source).map_err(|errno| {
                 let message = format!(
                     "mount #{index} {source:?}: the mounts beneath it cannot be listed from /proc/self/mountinfo: {}",
-                    errno.desc()
+                    reason(errno)
                 );
                 certain(Stage::Mount, Some(index), errno, message)
             })?;
@@ -340,14 +355,17 @@ impl<'e, 'a> Place<'e, 'a> {
                 .tolerate(&[Errno::EEXIST])
         });
         if !self.modern {
-            // A link is refused (ELOOP). The open itself has no effect: it is for writing nothing, and does not wait.
+            // A link is refused (ELOOP). The open itself has no effect: it writes nothing, does not wait, and need not
+            // be permitted.
             let flags = libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
             let open = Call::new(nr::OPENAT)
                 .slot(ROOT)
                 .text(&Text::from_bytes(&joined(parts)))
-                .flags(flags as u64, OPEN);
+                .flags(flags as u64, OPEN)
+                .tolerate(&[Errno::EACCES]);
             self.step(index, Stage::Mount, open.into(BRIEF));
-            self.close(index, Stage::Mount, BRIEF);
+            let close = Call::new(nr::CLOSE).slot(BRIEF).tolerate(&[Errno::EBADF]);
+            self.step(index, Stage::Mount, close);
         }
     }
 

@@ -75,7 +75,6 @@ int main(void)
     tried("root's user id", setuid(0) == 0);
     tried("root's groups", setgroups(1, (gid_t[]){0}) == 0);
     tried("a name for the machine", sethostname("mine", 4) == 0);
-    tried("being traced", ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);
     tried("bpf", syscall(SYS_bpf, 0, 0, 0) >= 0);
     tried("perf_event_open", syscall(SYS_perf_event_open, 0, 0, -1, -1, 0) >= 0);
     tried("userfaultfd", syscall(SYS_userfaultfd, 0) >= 0);
@@ -86,6 +85,7 @@ int main(void)
     tried_in_child("an x32 call", x32);
     tried_in_child("a 32-bit call", int80);
 #endif
+    tried("being traced", ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);
     puts("done");
     return 0;
 }
