@@ -99,7 +99,7 @@ fn other_ids_are_mapped_by_the_parent() {
 fn sandbox(r: &mut Runner) {
     r.set_unshare_flags(NAMESPACES).unwrap();
     r.set_pivot_root(c"/mnt").unwrap();
-    r.add_bind(c"/usr", c"usr", BindFlags::RO | BindFlags::REC)
+    r.add_bind(c"/nowhere/usr", c"usr", BindFlags::RO | BindFlags::REC)
         .unwrap();
     r.add_bind(c"/no/such", c"x", BindFlags::OPTIONAL).unwrap();
     r.add_bind(
@@ -123,7 +123,7 @@ fn sandbox(r: &mut Runner) {
     r.add_mount(Some(c"tmpfs"), c"raw", Some(c"tmpfs"), 2, Some(c"size=4k"))
         .unwrap();
     r.add_mount(
-        Some(c"/usr"),
+        Some(c"/nowhere/usr"),
         c"/bound",
         None,
         libc::MS_BIND | libc::MS_RDONLY,
