@@ -3,7 +3,7 @@
  *
  *   start [--markdown | --json] [--rounds N] [--sizes GIB,GIB] TARGET
  *
- * At most N rounds (1500), and as many as a minute has room for. In a round every way is taken once, beginning with another one each time, in a small host and in hosts with gigabytes
+ * At most N rounds (1500), and as many as a minute has room for. In a round every way is taken once, in a new order, in a small host and in hosts with gigabytes
  * resident, so that what else the machine does hits all alike. Medians and 99th percentiles, in microseconds. At last
  * two threads at once. TARGET should be static (benches/run.sh builds it).
  */
@@ -320,17 +320,37 @@ static bool make_resident(unsigned gib)
     return true;
 }
 
-/* One turn of a host: every way once, beginning with another one in each round. 0: left out; negative: failed, and
- * not tried again. */
+/* The same order for all hosts in a round, another one in the next: nobody always follows the same neighbour. */
+static void shuffle(unsigned round, int order[WAYS])
+{
+    unsigned seed = round;
+    for (int i = 0; i < WAYS; i++) {
+        int j = rand_r(&seed) % (i + 1);
+        order[i] = order[j];
+        order[j] = i;
+    }
+}
+
+/* One turn of a host: every way once. 0: left out; negative: failed, and not tried again. */
 static void take_turn(int round, unsigned gib, runner_t *runners[WAYS], double results[WAYS])
 {
+    int order[WAYS];
+    bool after_fork = false;
+    shuffle((unsigned)round, order);
     for (int i = 0; i < WAYS; i++) {
-        int way = (i + round) % WAYS;
-        results[way] = !runners[way] || skips_round(way, round, gib) ? 0 : once(way, runners[way]);
-        if (results[way] >= 0)
+        int way = order[i];
+        results[way] = 0;
+        if (!runners[way] || skips_round(way, round, gib))
             continue;
-        runner_free(runners[way]);
-        runners[way] = NULL;
+        /* A fork leaves every page of the host to be copied at its next write. That is not the next one's cost. */
+        if (after_fork)
+            once(way, runners[way]);
+        after_fork = way == FORK;
+        results[way] = once(way, runners[way]);
+        if (results[way] < 0) {
+            runner_free(runners[way]);
+            runners[way] = NULL;
+        }
     }
 }
 

@@ -21,11 +21,15 @@ struct Holders {
     before: AtomicU32,
 }
 
-/// Where the page is: above what is linked low, below every heap and stack, within 39 bits.
-const MEETING_PLACE: usize = 0x2f_5e50_0000;
+/// Where the page is: away from heaps, stacks and what is linked, and from what the sanitizers keep for themselves on
+/// x86-64; within 39 bits elsewhere.
+const MEETING_PLACE: usize = match cfg!(target_arch = "x86_64") {
+    true => 0x2f5e_5000_0000,
+    false => 0x2f_5e50_0000,
+};
 const MAGIC: u32 = 0x726e_7231;
 
-/// Where no page can be had there (AddressSanitizer keeps that room for itself): this copy alone.
+/// Where no page can be had there (something else is): this copy alone.
 static OWN: Holders = Holders {
     magic: AtomicU32::new(MAGIC),
     lock: AtomicU32::new(0),
