@@ -3,9 +3,10 @@
  *
  *   start [--markdown | --json] [--rounds N] [--sizes GIB,GIB] TARGET
  *
- * At most N rounds (1500), and as many as a minute has room for. In a round every way is taken once, in a new order, in a small host and in hosts with gigabytes
- * resident, so that what else the machine does hits all alike. Medians and 99th percentiles, in microseconds. At last
- * two threads at once. TARGET should be static (benches/run.sh builds it).
+ * At most N rounds (1500), and as many as a minute has room for. In a round every way is taken once, in a new order, in a
+ * small host and in hosts with gigabytes resident (--sizes 0: in the small one only), so that what else the machine does
+ * hits all alike. Medians and 99th percentiles, in microseconds. At last two threads at once. TARGET should be static
+ * (benches/run.sh builds it).
  */
 #define _GNU_SOURCE
 #include <errno.h>
