@@ -35,7 +35,7 @@ $(LIB): lib ;
 
 examples: $(EXAMPLES)
 
-$(BUILD)/examples/%: examples/%.c $(wildcard examples/*/*.h) include/runner.h | lib
+$(BUILD)/examples/%: examples/%.c $(wildcard examples/judge/*.h) include/runner.h | lib
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $< -o $@ $(USE_RUNNER)
 
@@ -74,10 +74,10 @@ test-rust:
 test-header:
 	@for std in c99 c11; do \
 		echo "header as $$std"; \
-		printf '#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\n' \
+		printf '#include "runner.h"\n#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\nrunner_probe_t p = RUNNER_PROBE_INIT;\n' \
 		| $(CC) -std=$$std $(WARNINGS) -Iinclude -x c -fsyntax-only - || exit 1; done
 	@if command -v $(CXX) >/dev/null; then echo "header as c++17"; \
-		printf '#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\n' \
+		printf '#include "runner.h"\n#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\nrunner_probe_t p = RUNNER_PROBE_INIT;\n' \
 		| $(CXX) -std=c++17 $(WARNINGS) -Iinclude -x c++ -fsyntax-only -; \
 	else echo "header as c++17: skipped, no C++ compiler"; fi
 

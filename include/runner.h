@@ -46,6 +46,12 @@ typedef struct runner_t runner_t;
 /** A held start. Made by runner_start_held(), ended by runner_held_resume() or runner_held_abort(). */
 typedef struct runner_held_t runner_held_t;
 
+/** An initialiser for runner_error_t. */
+#define RUNNER_ERROR_INIT { (uint32_t)sizeof(runner_error_t), 0, 0, 0, { 0 } }
+
+/** An initialiser for runner_probe_t. */
+#define RUNNER_PROBE_INIT { (uint32_t)sizeof(runner_probe_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
+
 
 /**
  * runner_set_session: a new session (setsid(2)) without a controlling terminal. The default.
@@ -1108,9 +1114,3 @@ uint32_t runner_version(void);
 #endif  // __cplusplus
 
 #endif  /* RUNNER_H */
-
-/** An initialiser for runner_error_t. */
-#define RUNNER_ERROR_INIT { (uint32_t)sizeof(runner_error_t), 0, 0, 0, { 0 } }
-
-/** Makes a runner_probe_t ready for runner_probe(). */
-#define RUNNER_PROBE_INIT(probe) ((probe)->size = (uint32_t)sizeof(*(probe)))

@@ -264,7 +264,7 @@ fn hint(op: &Op, errno: Errno, runner: &Runner, kernel: (u32, u32)) -> String {
             "the host's root is the initial ramfs, or not a mount point"
         }
         (Stage::PivotRoot | Stage::Mount, Errno::EACCES) if is_user_namespace(runner) => {
-            "a LSM forbids mounts in user namespaces"
+            "a directory on the way is not open to the ids of the user namespace, or a LSM forbids mounts there"
         }
         (Stage::IdMap, Errno::EPERM) => user_namespace_blocker()
             .unwrap_or("mapping root needs CAP_SETFCAP in the host (Linux 5.12)"),

@@ -250,7 +250,9 @@ impl Child {
             if now & OWNER == 0 || now & WAITING != 0 {
                 return now;
             }
-            sys::futex_wait(word, now, look_again);
+            if sys::still(word, now) {
+                sys::futex_wait(word, now, look_again);
+            }
             if copy && word.load(SeqCst) == now && reap::is_dead(self.pid) {
                 word.store(0, SeqCst);
             }
