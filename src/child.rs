@@ -246,8 +246,7 @@ impl Child<'_> {
                 match word.load(SeqCst) {
                     now if now & OWNER == 0 => exit(), // The host is gone.
                     now if now & WAITING == 0 => return Ok(()),
-                    now if sys::still(word, now) => sys::futex_wait(word, now, None),
-                    _ => {}
+                    now => sys::futex_wait(word, now, None),
                 }
             },
         }

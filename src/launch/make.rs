@@ -250,9 +250,7 @@ impl Child {
             if now & OWNER == 0 || now & WAITING != 0 {
                 return now;
             }
-            if sys::still(word, now) {
-                sys::futex_wait(word, now, look_again);
-            }
+            sys::futex_wait(word, now, look_again);
             if copy && word.load(SeqCst) == now && reap::is_dead(self.pid) {
                 word.store(0, SeqCst);
             }

@@ -17,7 +17,7 @@ pub use arch::{clone_into, syscall, trap};
 use libc::c_void;
 use nix::errno::Errno;
 use nr::Sysno;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::AtomicU32;
 
 /// struct clone_args of clone3(2), up to `cgroup` (Linux 5.7).
 #[repr(C)]
@@ -58,16 +58,6 @@ pub unsafe fn call(sysno: Sysno, args: &[usize]) -> Result<usize, Errno> {
     }
     // SAFETY: the caller's promise.
     result(unsafe { syscall(sysno.nr, all) })
-}
-
-/// Looks at `word` for some microseconds, and says whether it is still `expected`. The other side is often just about to
-/// act on another CPU, and waking a thread from its sleep costs more than that.
-pub fn still(word: &AtomicU32, expected: u32) -> bool {
-    const LOOKS: u32 = 400;
-    (0..LOOKS).all(|_| {
-        std::hint::spin_loop();
-        word.load(SeqCst) == expected
-    })
 }
 
 /// Sleeps while `word` is `expected`, until it is woken. Returns early on signals; the caller looks again.
