@@ -180,7 +180,8 @@ typedef enum runner_stage {
      */
     RUNNER_STAGE_CLONE = 4,
     /**
-     * Writing uid_map, gid_map or setgroups of the new user namespace. index: which mapping.
+     * Writing uid_map, gid_map or setgroups of the new user namespace. index: which line of the map that the message
+     * names, where it is known.
      */
     RUNNER_STAGE_ID_MAP = 5,
     /**
@@ -331,7 +332,8 @@ typedef enum runner_stage {
 
 /**
  * Where and why a start failed. Set `size` before use: `runner_error_t e = RUNNER_ERROR_INIT;`. A size of 0, as
- * in `runner_error_t e = {0};`, means this first published layout. The library writes no more than `size` bytes.
+ * in `runner_error_t e = {0};`, means this first published layout; a smaller one that is not 0 is refused (-EINVAL, and
+ * nothing is started). The library writes no more than `size` bytes.
  */
 typedef struct runner_error_t {
     /**
@@ -569,6 +571,9 @@ int runner_set_unshare_flags(runner_t *runner,
  * Without any line, 0 inside is the caller's effective user id. A map other than one line of count 1 that names
  * the caller needs CAP_SETUID in the caller's own user namespace. The start needs CLONE_NEWUSER.
  *
+ * Started by root without any line, the program is the real root to every file that it can reach: map it to an
+ * unprivileged id, or drop capabilities and mask /proc.
+ *
  * Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. Seed: UIDMappings.
  * user_namespaces(7).
  */
@@ -612,7 +617,9 @@ int runner_set_allow_setgroups(runner_t *runner,
  *
  * The process takes these ids first of all, so what it makes in its root belongs to them; capabilities that the
  * later steps need are kept until the exec. The start fails (stage setgroups) where the groups cannot be made
- * exactly these: an ordinary user's can not, in a user namespace either.
+ * exactly these: an ordinary user's can not, in a user namespace either. Without a credential the program keeps the
+ * caller's ids and supplementary groups. While a start with a credential is under way, held starts too, the host's
+ * memory is not dumpable (PR_GET_DUMPABLE), which keeps the new user out of it; afterwards it is as before.
  *
  * Returns 0, or -EINVAL: an id of (uint32_t)-1, NULL with n above 0, n above 65536. Since 0.1.0.
  * Seed: Credential. credentials(7).
@@ -664,7 +671,9 @@ int runner_set_no_new_privs(runner_t *runner,
  * set are empty, and the securebits are locked so that user id 0 means nothing to an exec.
  *
  * Emptying the bounding set needs CAP_SETPCAP; where the caller has none to drop it with, no_new_privs is set
- * instead, which takes away every way in which they could come back.
+ * instead, so that no exec brings them back. (A new user namespace inside gives capabilities over itself: a filter or
+ * user.max_user_namespaces keeps the program from making one.) false: nothing is dropped, and runner_keep_caps() is
+ * forgotten.
  *
  * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: DropCaps. capabilities(7).
  */
@@ -729,8 +738,8 @@ int runner_set_stop_before_seccomp(runner_t *runner,
  * Sets a function that is called with the pid, on the thread that starts, while the process waits complete and
  * right before its exec: to put it into cgroups, to look at it, to attach to it. NULL clears.
  *
- * Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync), and the
- * process is gone when the start returns. It must return, not jump or throw. `ctx` is passed on and has to live
+ * Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync; ECANCELED for
+ * a number that is no errno), and the process is gone when the start returns. It must return, not jump or throw. `ctx` is passed on and has to live
  * as long as the runner can be started, its copies included. Where a callback is a burden, use
  * runner_start_held() instead. In a held start the callback runs before the hold.
  *
@@ -754,7 +763,8 @@ int runner_set_cgroup_fd(runner_t *runner,
  * before anything else is done.
  *
  * A process is in one cgroup of each hierarchy: a path of the same hierarchy as an earlier one replaces it, paths
- * of other hierarchies (v1: memory, pids, cpuacct, ...) are kept beside it. runner_clear_cgroups() forgets all.
+ * of other hierarchies (v1: memory, pids, cpuacct, ...) are kept beside it. A v2 path beside runner_set_cgroup_fd() is
+ * refused when the run starts. runner_clear_cgroups() forgets all.
  *
  * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. cgroups(7).
  */
@@ -871,7 +881,7 @@ int runner_set_loopback_up(runner_t *runner, bool on);
  * Gives the program a root of its own: a tmpfs is mounted over the directory `path`, the pieces that were added
  * go into it, it becomes the root, and the old one is let go. It is read-only, nosuid, nodev and noatime.
  *
- * `path` is any existing directory of the host; what is in it is not touched, only covered in the new mount
+ * `path` is any existing directory of the host but `/`; what is in it is not touched, only covered in the new mount
  * namespace. The start needs CLONE_NEWNS, and CAP_SYS_ADMIN or CLONE_NEWUSER.
  *
  * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. Seed: PivotRoot. pivot_root(2).
@@ -916,6 +926,9 @@ int runner_add_mount(runner_t *runner,
  * Adds a file or directory of the host: RUNNER_BIND_* flags, or'ed together; 0: writable, without what is mounted
  * beneath it. Set-user-ID bits and device files do not work beneath it unless the flags say so.
  *
+ * Read-only holds against any program without CAP_SYS_ADMIN in its user namespace; one that keeps it can remount:
+ * runner_set_drop_caps(). What the pieces make beneath a writable bind is made in the host's directory, and stays.
+ *
  * In a user namespace a source that has other mounts beneath it needs RUNNER_BIND_REC (the kernel does not let
  * them be left out).
  *
@@ -943,6 +956,9 @@ int runner_add_tmpfs(runner_t *runner,
  * Adds the proc file system of the new pid namespace: RUNNER_PROC_* flags, or'ed together; 0: all of it.
  * nosuid, nodev and noexec. The start needs CLONE_NEWPID: else it would show the host's processes.
  *
+ * To a program whose user id is root's outside, /proc/sys is writable even without capabilities, and some of it is the
+ * whole machine's: RUNNER_PROC_MASK, _SUBSET or _RO for such a one.
+ *
  * Inside many containers the kernel refuses it in a user namespace (EPERM), because the container's own proc is
  * partly covered; the error's message says what to do.
  *
@@ -963,12 +979,15 @@ int runner_add_dev(runner_t *runner,
                    const char *target);
 
 /**
- * Adds a directory with `mode` (0 to 07777), whatever the umask; its missing parents get 0755.
+ * Adds a directory with `mode` (0 to 07777), whatever the umask; its missing parents get 0755. A directory of the host
+ * that a bind has put there is left as it is.
  *
  * Returns 0, or -EINVAL: NULL or empty path, ".." in it, PATH_MAX or longer, a mode out of range.
  * Since 0.1.0. mkdir(2).
  */
-int runner_add_dir(runner_t *runner, const char *path, uint32_t mode);
+int runner_add_dir(runner_t *runner,
+                   const char *path,
+                   uint32_t mode);
 
 /**
  * Adds a symbolic link at `path` that leads to `to`, in the order of symlink(2). Its missing parents are made;
@@ -1021,7 +1040,9 @@ int runner_error_format(const struct runner_error_t *error,
  *
  * When it returns a pid, the program runs: its exec has happened. With runner_set_ptrace() and
  * runner_set_stop_before_seccomp() it returns when the process stops, or is about to. The pid is a child of the
- * calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD.
+ * calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD. A
+ * process that was killed before its exec is EPIPE at the stage where it was. After a stop nobody can be told any more:
+ * a step that fails then ends the process with status 127.
  *
  * `err` may be NULL; it is filled on success too (stage 0, err 0).
  *
@@ -1062,7 +1083,8 @@ int runner_explain(const runner_t *runner,
  *
  * `*out` is the handle, ended by runner_held_resume() or runner_held_abort() on any thread, in any order with
  * runner_free(). Each held start occupies one blocked thread of the process until then. If the host dies, the
- * held process dies.
+ * held process dies. A fork of the host has a copy of the handle that it can only free: abort does nothing else
+ * there, and resume fails with ECHILD.
  *
  * Returns 0, or a negative errno; `*out` is NULL then. Since 0.1.0.
  */

@@ -23,6 +23,11 @@ impl Error {
         errno: Errno,
         message: impl Into<String>,
     ) -> Error {
+        // A number that is no errno would read as 0, which is success to a C caller.
+        let errno = match errno {
+            Errno::UnknownErrno => Errno::ECANCELED,
+            known => known,
+        };
         Error {
             stage,
             index,

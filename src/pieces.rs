@@ -129,17 +129,19 @@ impl Piece {
                 fstype,
                 ..
             } => {
-                let kind = fstype.as_ref().map(|t| format!("{t:?} "));
-                let from = source.as_ref().map(|s| format!("{s:?} -> "));
+                let kind = fstype.as_ref().map(|t| format!("{} ", t.brief()));
+                let from = source.as_ref().map(|s| format!("{} -> ", s.brief()));
                 let (kind, from) = (kind.unwrap_or_default(), from.unwrap_or_default());
-                format!("{kind}{from}{target:?}")
+                format!("{kind}{from}{}", target.brief())
             }
-            Piece::Bind { source, target, .. } => format!("{source:?} -> {target:?}"),
-            Piece::Tmpfs { target, .. } => format!("tmpfs -> {target:?}"),
-            Piece::Proc { target, .. } => format!("proc -> {target:?}"),
-            Piece::Dev { target } => format!("dev -> {target:?}"),
-            Piece::Dir { path, .. } | Piece::File { path, .. } => format!("{path:?}"),
-            Piece::Symlink { to, path } => format!("{path:?} -> {to:?}"),
+            Piece::Bind { source, target, .. } => {
+                format!("{} -> {}", source.brief(), target.brief())
+            }
+            Piece::Tmpfs { target, .. } => format!("tmpfs -> {}", target.brief()),
+            Piece::Proc { target, .. } => format!("proc -> {}", target.brief()),
+            Piece::Dev { target } => format!("dev -> {}", target.brief()),
+            Piece::Dir { path, .. } | Piece::File { path, .. } => path.brief(),
+            Piece::Symlink { to, path } => format!("{} -> {}", path.brief(), to.brief()),
         }
     }
 }

@@ -16,7 +16,8 @@ pub enum Stage {
     Thread = 3,
     /// clone(2) itself: namespaces refused, too many processes, the cgroup is full or gone.
     Clone = 4,
-    /// Writing uid_map, gid_map or setgroups of the new user namespace. index: which mapping.
+    /// Writing uid_map, gid_map or setgroups of the new user namespace. index: which line of the map that the message
+    /// names, where it is known.
     IdMap = 5,
     /// setgroups(2).
     Setgroups = 6,

@@ -27,12 +27,29 @@ impl Text {
         self.as_cstr().to_bytes()
     }
 
+    /// Quoted for a message, which has room for 239 bytes: a long one is cut in the middle, where it says least.
+    pub fn brief(&self) -> String {
+        brief(self.as_cstr())
+    }
+
     /// For bytes that the library made itself; what follows a NUL is cut off.
     pub fn from_bytes(bytes: &[u8]) -> Text {
         let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
         let owned = CString::new(&bytes[..end]).unwrap_or_default();
         Text::Shared(Arc::from(owned))
     }
+}
+
+/// As [`Text::brief`].
+pub(crate) fn brief(text: &CStr) -> String {
+    const MOST: usize = 80;
+    let quoted: Vec<char> = format!("{text:?}").chars().collect();
+    if quoted.len() <= MOST {
+        return quoted.into_iter().collect();
+    }
+    let (half, dots) = (MOST / 2 - 2, ['.'; 3]);
+    let ends = [&quoted[..half], &dots, &quoted[quoted.len() - half..]];
+    ends.concat().into_iter().collect()
 }
 
 impl From<&CStr> for Text {
@@ -87,5 +104,19 @@ impl Default for StrArray {
 impl fmt::Debug for StrArray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.strings.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_would_leave_no_room_for_the_reason() {
+        assert_eq!(brief(c"/a"), "\"/a\"");
+        let long = CString::new("\u{e9}".repeat(200)).unwrap();
+        let cut = brief(&long);
+        assert_eq!(cut.chars().count(), 79);
+        assert!(cut.starts_with('"') && cut.ends_with('"') && cut.contains("..."));
     }
 }

@@ -12,7 +12,8 @@ use std::ffi::c_int;
 ///
 /// `*out` is the handle, ended by runner_held_resume() or runner_held_abort() on any thread, in any order with
 /// runner_free(). Each held start occupies one blocked thread of the process until then. If the host dies, the
-/// held process dies.
+/// held process dies. A fork of the host has a copy of the handle that it can only free: abort does nothing else
+/// there, and resume fails with ECHILD.
 ///
 /// Returns 0, or a negative errno; `*out` is NULL then. Since 0.1.0.
 #[no_mangle]

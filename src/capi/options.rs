@@ -173,6 +173,9 @@ pub unsafe extern "C" fn runner_set_unshare_flags(runner: *mut Runner, flags: u6
 /// Without any line, 0 inside is the caller's effective user id. A map other than one line of count 1 that names
 /// the caller needs CAP_SETUID in the caller's own user namespace. The start needs CLONE_NEWUSER.
 ///
+/// Started by root without any line, the program is the real root to every file that it can reach: map it to an
+/// unprivileged id, or drop capabilities and mask /proc.
+///
 /// Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. Seed: UIDMappings.
 /// user_namespaces(7).
 #[no_mangle]
@@ -227,7 +230,9 @@ pub unsafe extern "C" fn runner_set_allow_setgroups(runner: *mut Runner, allow: 
 ///
 /// The process takes these ids first of all, so what it makes in its root belongs to them; capabilities that the
 /// later steps need are kept until the exec. The start fails (stage setgroups) where the groups cannot be made
-/// exactly these: an ordinary user's can not, in a user namespace either.
+/// exactly these: an ordinary user's can not, in a user namespace either. Without a credential the program keeps the
+/// caller's ids and supplementary groups. While a start with a credential is under way, held starts too, the host's
+/// memory is not dumpable (PR_GET_DUMPABLE), which keeps the new user out of it; afterwards it is as before.
 ///
 /// Returns 0, or -EINVAL: an id of (uint32_t)-1, NULL with n above 0, n above 65536. Since 0.1.0.
 /// Seed: Credential. credentials(7).
@@ -300,7 +305,9 @@ pub unsafe extern "C" fn runner_set_no_new_privs(runner: *mut Runner, on: bool) 
 /// set are empty, and the securebits are locked so that user id 0 means nothing to an exec.
 ///
 /// Emptying the bounding set needs CAP_SETPCAP; where the caller has none to drop it with, no_new_privs is set
-/// instead, which takes away every way in which they could come back.
+/// instead, so that no exec brings them back. (A new user namespace inside gives capabilities over itself: a filter or
+/// user.max_user_namespaces keeps the program from making one.) false: nothing is dropped, and runner_keep_caps() is
+/// forgotten.
 ///
 /// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: DropCaps. capabilities(7).
 #[no_mangle]
@@ -380,8 +387,8 @@ pub unsafe extern "C" fn runner_set_stop_before_seccomp(runner: *mut Runner, on:
 /// Sets a function that is called with the pid, on the thread that starts, while the process waits complete and
 /// right before its exec: to put it into cgroups, to look at it, to attach to it. NULL clears.
 ///
-/// Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync), and the
-/// process is gone when the start returns. It must return, not jump or throw. `ctx` is passed on and has to live
+/// Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync; ECANCELED for
+/// a number that is no errno), and the process is gone when the start returns. It must return, not jump or throw. `ctx` is passed on and has to live
 /// as long as the runner can be started, its copies included. Where a callback is a burden, use
 /// runner_start_held() instead. In a held start the callback runs before the hold.
 ///
@@ -435,7 +442,8 @@ pub unsafe extern "C" fn runner_set_cgroup_fd(runner: *mut Runner, fd: c_int) ->
 /// before anything else is done.
 ///
 /// A process is in one cgroup of each hierarchy: a path of the same hierarchy as an earlier one replaces it, paths
-/// of other hierarchies (v1: memory, pids, cpuacct, ...) are kept beside it. runner_clear_cgroups() forgets all.
+/// of other hierarchies (v1: memory, pids, cpuacct, ...) are kept beside it. A v2 path beside runner_set_cgroup_fd() is
+/// refused when the run starts. runner_clear_cgroups() forgets all.
 ///
 /// Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. cgroups(7).
 #[no_mangle]

@@ -39,7 +39,7 @@ const _: () = {
 /// Gives the program a root of its own: a tmpfs is mounted over the directory `path`, the pieces that were added
 /// go into it, it becomes the root, and the old one is let go. It is read-only, nosuid, nodev and noatime.
 ///
-/// `path` is any existing directory of the host; what is in it is not touched, only covered in the new mount
+/// `path` is any existing directory of the host but `/`; what is in it is not touched, only covered in the new mount
 /// namespace. The start needs CLONE_NEWNS, and CAP_SYS_ADMIN or CLONE_NEWUSER.
 ///
 /// Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. Seed: PivotRoot. pivot_root(2).
@@ -105,6 +105,9 @@ pub unsafe extern "C" fn runner_add_mount(
 /// Adds a file or directory of the host: RUNNER_BIND_* flags, or'ed together; 0: writable, without what is mounted
 /// beneath it. Set-user-ID bits and device files do not work beneath it unless the flags say so.
 ///
+/// Read-only holds against any program without CAP_SYS_ADMIN in its user namespace; one that keeps it can remount:
+/// runner_set_drop_caps(). What the pieces make beneath a writable bind is made in the host's directory, and stays.
+///
 /// In a user namespace a source that has other mounts beneath it needs RUNNER_BIND_REC (the kernel does not let
 /// them be left out).
 ///
@@ -152,6 +155,9 @@ pub unsafe extern "C" fn runner_add_tmpfs(
 /// Adds the proc file system of the new pid namespace: RUNNER_PROC_* flags, or'ed together; 0: all of it.
 /// nosuid, nodev and noexec. The start needs CLONE_NEWPID: else it would show the host's processes.
 ///
+/// To a program whose user id is root's outside, /proc/sys is writable even without capabilities, and some of it is the
+/// whole machine's: RUNNER_PROC_MASK, _SUBSET or _RO for such a one.
+///
 /// Inside many containers the kernel refuses it in a user namespace (EPERM), because the container's own proc is
 /// partly covered; the error's message says what to do.
 ///
@@ -181,7 +187,8 @@ pub unsafe extern "C" fn runner_add_dev(runner: *mut Runner, target: *const c_ch
     unsafe { set(runner, |r| Some(r.add_dev(string(target)?))) }
 }
 
-/// Adds a directory with `mode` (0 to 07777), whatever the umask; its missing parents get 0755.
+/// Adds a directory with `mode` (0 to 07777), whatever the umask; its missing parents get 0755. A directory of the host
+/// that a bind has put there is left as it is.
 ///
 /// Returns 0, or -EINVAL: NULL or empty path, ".." in it, PATH_MAX or longer, a mode out of range.
 /// Since 0.1.0. mkdir(2).

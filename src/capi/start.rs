@@ -13,7 +13,9 @@ use std::os::fd::IntoRawFd;
 ///
 /// When it returns a pid, the program runs: its exec has happened. With runner_set_ptrace() and
 /// runner_set_stop_before_seccomp() it returns when the process stops, or is about to. The pid is a child of the
-/// calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD.
+/// calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD. A
+/// process that was killed before its exec is EPIPE at the stage where it was. After a stop nobody can be told any more:
+/// a step that fails then ends the process with status 127.
 ///
 /// `err` may be NULL; it is filled on success too (stage 0, err 0).
 ///
@@ -44,11 +46,12 @@ pub unsafe extern "C" fn runner_start_pidfd(
     pidfd: *mut c_int,
     err: *mut runner_error_t,
 ) -> c_int {
-    if pidfd.is_null() {
-        return EINVAL;
-    }
+    let start = |runner: &Runner| match pidfd.is_null() {
+        true => Err(Error::options("the place for the pidfd is NULL")),
+        false => runner.start_pidfd(),
+    };
     // SAFETY: both by the header's conventions.
-    match unsafe { launch(runner, err, Runner::start_pidfd) } {
+    match unsafe { launch(runner, err, start) } {
         Ok((started, fd)) => {
             // SAFETY: not NULL (checked above and here), writable by the header's conventions.
             unsafe {

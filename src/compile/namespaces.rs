@@ -27,7 +27,11 @@ pub fn join_cgroups(emit: &mut Emit) -> Result<()> {
         }
     }
     for (index, path) in one_of_each_hierarchy(&emit.runner.cgroup_paths)? {
-        if path.v2 && born && emit.birth.is_none() {
+        if path.v2 && emit.runner.cgroup_fd.is_some() {
+            let message = "a cgroup fd and a path in the same (v2) hierarchy: a process is in one cgroup of it";
+            return Err(certain(Stage::Options, Some(index), Errno::EINVAL, message));
+        }
+        if path.v2 && born {
             emit.birth = Some(Birth::Path(path.path.clone()));
             continue;
         }

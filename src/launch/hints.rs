@@ -8,6 +8,8 @@ use crate::pieces::Piece;
 use crate::program::{Act, Op};
 use crate::runner::{IdMap, Runner};
 use crate::stage::Stage;
+use crate::sys::nr;
+use crate::text::brief;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
@@ -185,7 +187,10 @@ fn describe(op: &Op, runner: &Runner) -> String {
         }
         Stage::Cgroup => {
             let path = runner.cgroup_paths.get(index);
-            format!("cgroup #{index} {:?}", path.map_or(c"", |p| p.as_cstr()))
+            format!(
+                "cgroup #{index} {}",
+                path.map_or(String::new(), |p| p.brief())
+            )
         }
         Stage::Rlimit => match runner.rlimits.get(index) {
             Some(limit) => format!(
@@ -204,7 +209,7 @@ fn describe(op: &Op, runner: &Runner) -> String {
 
 fn without_index(op: &Op, runner: &Runner) -> String {
     let quoted = |text: &Option<crate::text::Text>| match text {
-        Some(text) => format!("{text:?}"),
+        Some(text) => text.brief(),
         None => String::new(),
     };
     match op.site.stage {
@@ -212,8 +217,12 @@ fn without_index(op: &Op, runner: &Runner) -> String {
             (Act::Exec(_), Some(fd)) => format!("exec of fd {fd}"),
             (Act::Call(_), _) => "exec of a script by its fd".into(),
             _ => format!(
-                "exec {:?}",
-                runner.args.strings().first().cloned().unwrap_or_default()
+                "exec {}",
+                runner
+                    .args
+                    .strings()
+                    .first()
+                    .map_or(String::new(), |p| brief(p))
             ),
         },
         Stage::PivotRoot => format!("pivot_root {}{}", quoted(&runner.pivot_root), call_name(op)),
@@ -269,6 +278,9 @@ fn hint(op: &Op, errno: Errno, runner: &Runner, kernel: (u32, u32)) -> String {
         (Stage::IdMap, Errno::EPERM) => user_namespace_blocker()
             .unwrap_or("mapping root needs CAP_SETFCAP in the host (Linux 5.12)"),
         (Stage::IdMap | Stage::OomScoreAdj, Errno::ENOENT) => "/proc is not mounted in the host",
+        (Stage::OomScoreAdj, Errno::EACCES) if matches!(&op.act, Act::Call(_)) => {
+            "the host's memory is not dumpable, so its /proc/self belongs to root"
+        }
         (Stage::IdMap, Errno::EACCES) => {
             "the host's memory is not dumpable, so its /proc/self belongs to root"
         }
@@ -355,6 +367,9 @@ fn mount_invalid(op: &Op, runner: &Runner, kernel: (u32, u32)) -> &'static str {
             if flags & libc::MS_BIND != 0 && is_user_namespace(runner) =>
         {
             "other mounts lie beneath the source, which a user namespace may not leave out: MS_REC"
+        }
+        _ if matches!(&op.act, Act::Call(call) if call.sysno == nr::MOVE_MOUNT) => {
+            "a directory and a file: one is the source, the other the target"
         }
         Some(Piece::Proc { .. }) if kernel < (5, 8) => "RUNNER_PROC_SUBSET needs Linux 5.8",
         _ => "",

@@ -39,6 +39,8 @@ pub struct Child {
     pid: i32,
     /// Whether there may be a process, or a zombie, to look after.
     alive: bool,
+    /// The host. A fork of it has a copy of this value, but neither the child nor the helper thread.
+    owner: u32,
 }
 
 struct Parts {
@@ -186,6 +188,7 @@ impl Child {
                     parts,
                     pid: pid as i32,
                     alive: true,
+                    owner: std::process::id(),
                 })
             }
             Ok(_) => Child::on_helper(parts),
@@ -205,6 +208,7 @@ impl Child {
             parts,
             pid: 0,
             alive: false,
+            owner: std::process::id(),
         };
         child.next_event();
         let failed = sys::result(child.parts.cloned.load(SeqCst)).err();
@@ -225,6 +229,11 @@ impl Child {
 
     pub fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// Whether this process made it, and not one of which this is a fork.
+    pub fn is_own(&self) -> bool {
+        self.owner == std::process::id()
     }
 
     pub fn program(&self) -> &Program {
@@ -347,7 +356,7 @@ impl Child {
 
     /// Kills and reaps it.
     pub fn destroy(&mut self) {
-        if !std::mem::take(&mut self.alive) {
+        if !std::mem::take(&mut self.alive) || !self.is_own() {
             return;
         }
         self.signal(libc::SIGKILL);

@@ -230,6 +230,10 @@ impl Launch {
     }
 
     pub(crate) fn resume(self, runner: &Runner) -> Result<i32> {
+        if !self.child.is_own() {
+            let message = "the held process belongs to the process that this one was forked from";
+            return Err(Error::new(Stage::Sync, None, Errno::ECHILD, message));
+        }
         let word = self.child.next_event();
         if word & OWNER != 0 && word & WAITING != 0 {
             self.child.go_on(word);
