@@ -661,6 +661,23 @@ static void death_signal_seen(void) {
     runner_free(runner);
 }
 
+/* A fork of the host has copies of the handles, but neither the processes nor the threads behind them. */
+static void forked_handle(void) {
+    runner_t *runner = poke("exit 8");
+    runner_held_t *held = hold(runner), *other = hold(runner);
+    pid_t fork_of_host = fork();
+    if (fork_of_host == 0) {
+        alarm(5); /* a hang would be a death by SIGALRM */
+        pid_t resumed = runner_held_resume(held, NULL);
+        runner_held_abort(other);
+        _exit(resumed == -ECHILD ? 0 : 1);
+    }
+    ok(exited(child_status(fork_of_host), 0), "the fork is refused, and does not hang");
+    ok(exited(child_status(runner_held_resume(held, &last_error)), 8), "the host's own is resumed");
+    ok(exited(child_status(runner_held_resume(other, &last_error)), 8), "what the fork aborted is alive");
+    runner_free(runner);
+}
+
 static const struct test tests[] = {
     {"the callback runs once, on the caller's thread, before the exec", on_the_callers_thread},
     {"a callback that was taken away is not called", taken_away},
@@ -682,6 +699,7 @@ static const struct test tests[] = {
     {"held: killed while it waits is an error of resume, and nothing is left", killed_while_held},
     {"held: failures before the hold give no handle, those after it are resume's", failing_held},
     {"held: the callback comes before the hold, and can refuse", held_with_callback},
+    {"held: a fork of the host would end or resume it", forked_handle},
     {"held: 50 at once, ended in another order", many_held},
     {"a credential leaves the host dumpable as it was", dumpable_kept},
     {"held: its user cannot reach the host's memory through it", not_traceable},
