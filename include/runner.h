@@ -21,7 +21,7 @@
  * The host. Nothing of it is changed: no signal handler, mask, timer, limit, cwd, umask or fd; no thread stays,
  * but for one a held start; errno is kept. The program starts with every signal at its default, whatever the host
  * ignores. (One limit of that: after 16 starts in a row that found the same signals ignored, an uncommon one, none of
- * HUP INT QUIT USR1 USR2 PIPE ALRM TERM CHLD TSTP TTIN TTOU XFSZ, that the host begins to ignore is noticed within
+ * HUP INT QUIT PIPE TERM CHLD, that the host begins to ignore is noticed within
  * 10 ms only, or at once by a new runner.)
  * No function prints, exits or aborts, except that the Rust runtime aborts where no memory can be had at all.
  *

@@ -28,6 +28,12 @@ pub fn arrange(emit: &mut Emit) -> Result<()> {
         emit.go_fd = Some((files.len() + internals.len()) as RawFd);
         internals.push(Internal { fd, keep: false });
     }
+    if runner.files.is_none() && internals.is_empty() {
+        // Nothing is kept, so all of it goes at once.
+        emit.act(Stage::Close, None, Act::CloseFrom(0));
+        open_null(emit);
+        return Ok(());
+    }
     let plan = plan(files, &internals);
     for step in &plan.steps {
         match step {
@@ -74,7 +80,7 @@ fn emit_step(emit: &mut Emit, step: Step) {
     }
 }
 
-/// 0 is closed by now, so that the open takes it.
+/// 0 is closed by now, so the open takes it.
 fn open_null(emit: &mut Emit) {
     let open = Call::new(nr::OPENAT).arg(AT_FDCWD).lit(c"/dev/null");
     emit.call(Stage::Dup, Some(0), open.flags(libc::O_RDWR as u64, OPEN));

@@ -59,20 +59,13 @@ const TRUSTED_AFTER: u32 = 16;
 static EPOCH: OnceCell<Instant> = OnceCell::new();
 const GOOD_FOR: Duration = Duration::from_millis(10);
 /// What hosts do ignore, or have inherited ignored; looked at every time.
-const WATCHED: [libc::c_int; 13] = [
+const WATCHED: [libc::c_int; 6] = [
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
     libc::SIGPIPE,
-    libc::SIGALRM,
     libc::SIGTERM,
     libc::SIGCHLD,
-    libc::SIGTSTP,
-    libc::SIGTTIN,
-    libc::SIGTTOU,
-    libc::SIGXFSZ,
 ];
 
 /// The signals that the host ignores: bit n - 1 is signal n.
