@@ -133,7 +133,8 @@ static void masked_files_checks(runner_t *bare, runner_t *masked) {
         seen += gives_bytes(bare, masked_files[i]);
         ok(!gives_bytes(masked, masked_files[i]), "%s is covered", masked_files[i]);
     }
-    ok(seen > 0, "control: without the flag some of them can be read");
+    if (is_root()) /* an ordinary user's list of keys may be empty, and the rest is root's */
+        ok(seen > 0, "control: without the flag some of them can be read");
 }
 
 static bool lists_names(runner_t *runner, const char *path) {
