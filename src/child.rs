@@ -237,8 +237,8 @@ impl Child<'_> {
     /// Tells the parent that it is its turn, and sleeps until it is done.
     fn wait(&self, _turn: Turn) -> Step {
         let word = &self.channel().word;
-        let waiting = word.load(SeqCst) | WAITING;
-        word.store(waiting, SeqCst);
+        // Only this bit: a 0 that the kernel has written because the host is gone has to stay.
+        word.fetch_or(WAITING, SeqCst);
         sys::futex_wake(word);
         match self.pipe {
             Some(pipe) => self.wait_on_pipe(pipe),

@@ -18,8 +18,26 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 const EINVAL: c_int = -libc::EINVAL;
 
-/// Runs `body`; a panic becomes `on_panic`, and the host's errno stays what it was.
+extern "C" {
+    /// pthread_setcancelstate(3)
+    fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+}
+/// <pthread.h> of glibc and musl.
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+/// Runs `body`; a panic becomes `on_panic`, and the host's errno stays what it was. The thread is not cancelled
+/// meanwhile: that would unwind through Rust, which ends the process.
 fn guarded<T>(on_panic: T, body: impl FnOnce() -> T) -> T {
+    let mut cancel = 0;
+    // SAFETY: both calls change this thread's state only, and write the old one to a local.
+    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut cancel) };
+    let result = keeping_errno(on_panic, body);
+    // SAFETY: as above.
+    unsafe { pthread_setcancelstate(cancel, std::ptr::null_mut()) };
+    result
+}
+
+fn keeping_errno<T>(on_panic: T, body: impl FnOnce() -> T) -> T {
     let errno = nix::errno::Errno::last_raw();
     let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or(on_panic);
     nix::errno::Errno::set_raw(errno);

@@ -361,6 +361,7 @@ pub unsafe extern "C" fn runner_clear_seccomp(runner: *mut Runner) -> c_int {
 
 /// Sets whether the calling thread traces the program (PTRACE_TRACEME).
 ///
+/// Of the memory's size such a start is not independent: the process is made with a copy of it, as fork(2) does.
 /// Without a filter the start returns with the program about to stop with SIGTRAP at its exec. With a filter the
 /// process stops with SIGSTOP before the filter is loaded, so that the tracer can set its options
 /// (PTRACE_O_TRACESECCOMP) first; the exec happens after the tracer continues it. Only the thread that

@@ -115,10 +115,14 @@ fn refuse_directories(files: &[RawFd]) -> Result<()> {
 fn is_script(fd: RawFd) -> Result<bool> {
     // SAFETY: only its number is used, for calls that fail where it is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    fstat(borrowed).map_err(|errno| {
+    let found = fstat(borrowed).map_err(|errno| {
         let message = format!("the exec fd {fd}: {}", reason(errno));
         certain(Stage::Exec, None, errno, message)
     })?;
+    if found.st_mode & libc::S_IFMT != libc::S_IFREG {
+        // The exec will refuse it; opening a FIFO or a device would do something.
+        return Ok(false);
+    }
     let mut start = [0; 2];
     // An O_PATH fd, or one open for writing only, is read through /proc. What cannot be read is no script either:
     // its interpreter could not read it.

@@ -173,11 +173,12 @@ pub fn strategy(runner: &Runner, host: &Host, held: bool) -> Strategy {
     let maps_by_parent = || namespaces::maps(runner, host).is_some_and(|(_, by_child)| !by_child);
     let stops = runner.stop_before_seccomp || runner.ptrace && runner.seccomp.is_some();
     let turns = stops || held || runner.sync.is_some() || maps_by_parent();
-    let binds_thread = runner.ptrace || runner.death_signal.is_some();
+    let binds_thread = runner.death_signal.is_some();
     // A child that shares memory enters its time namespace at the exec, which Linux 6.1 taught it.
     let early_time = runner.namespaces & CLONE_NEWTIME != 0 && host.features.kernel < (6, 1);
     match (turns, binds_thread) {
-        _ if stops || early_time => Strategy::Copy,
+        // A signal may stop a traced child before its exec: its tracer must not be asleep in vfork then.
+        _ if stops || early_time || runner.ptrace => Strategy::Copy,
         (false, _) => Strategy::Vfork,
         (true, false) => Strategy::Helper,
         (true, true) => Strategy::Copy,

@@ -207,7 +207,7 @@ fn a_tracer_with_a_filter_gets_a_stop() {
 }
 
 #[test]
-fn a_tracer_without_a_filter_needs_no_copy() {
+fn a_tracer_is_awake_before_the_exec() {
     check("ptrace", &root(), false, &runner(|r| r.set_ptrace(true)));
 }
 

@@ -19,6 +19,8 @@ struct Holders {
     count: AtomicU32,
     /// What the host had before the first of them.
     before: AtomicU32,
+    /// The process that these are of. A fork has a copy of the page, but none of the starts.
+    owner: AtomicU32,
 }
 
 /// Where the page is: away from heaps, stacks and what is linked, and from what the sanitizers keep for themselves on
@@ -27,7 +29,7 @@ const MEETING_PLACE: usize = match cfg!(target_arch = "x86_64") {
     true => 0x2f5e_5000_0000,
     false => 0x2f_5e50_0000,
 };
-const MAGIC: u32 = 0x726e_7231;
+const MAGIC: u32 = 0x726e_7232;
 
 /// Where no page can be had there (something else is): this copy alone.
 static OWN: Holders = Holders {
@@ -35,6 +37,7 @@ static OWN: Holders = Holders {
     lock: AtomicU32::new(0),
     count: AtomicU32::new(0),
     before: AtomicU32::new(0),
+    owner: AtomicU32::new(0),
 };
 
 /// While this lives, the flag may be cleared.
@@ -67,6 +70,16 @@ impl Drop for Dumpable {
     }
 }
 
+impl Holders {
+    /// In a fork, whose memory was copied while starts of its parent were under way: their locks and their flag too.
+    fn begin_anew(&self) {
+        self.lock.store(0, SeqCst);
+        if self.count.swap(0, SeqCst) > 0 && self.before.load(SeqCst) == 1 {
+            prctl(libc::PR_SET_DUMPABLE, 1);
+        }
+    }
+}
+
 /// The holders, for one thread at a time.
 struct Locked(&'static Holders);
 
@@ -77,6 +90,10 @@ impl Locked {
             tv_nsec: 1_000_000,
         };
         let holders = holders();
+        let me = std::process::id();
+        if holders.owner.swap(me, SeqCst) != me {
+            holders.begin_anew();
+        }
         while holders.lock.swap(1, SeqCst) != 0 {
             sys::futex_wait(&holders.lock, 1, Some(A_MOMENT));
         }
@@ -106,7 +123,14 @@ fn meet() -> Option<&'static Holders> {
             // SAFETY: mapped just now, and used by nobody.
             unsafe { libc::munmap(elsewhere as *mut libc::c_void, size) };
         }
-        if !is_ours() {
+        // Another copy may have mapped it this instant, and not have signed it yet.
+        let signed = (0..100).any(|_| {
+            is_ours() || {
+                std::thread::sleep(std::time::Duration::from_micros(50));
+                false
+            }
+        });
+        if !signed {
             return None;
         }
     }
@@ -144,8 +168,7 @@ fn is_ours() -> bool {
     };
     // SAFETY: writes to `magic` only, and fails where the other address is not readable.
     let read = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
-    // 0: the other copy has just mapped it.
-    read == size_of::<u32>() as isize && (magic == MAGIC || magic == 0)
+    read == size_of::<u32>() as isize && magic == MAGIC
 }
 
 fn prctl(option: libc::c_int, value: usize) -> usize {

@@ -98,8 +98,10 @@ unsafe impl Sync for Parts {}
 struct Stack([MaybeUninit<u8>; 32 * 1024]);
 
 impl Stack {
+    /// On the heap from the beginning: the caller's stack may be small.
     fn new() -> Box<Stack> {
-        Box::new(Stack([const { MaybeUninit::uninit() }; 32 * 1024]))
+        // SAFETY: a stack begins without contents, and its bytes are allowed to have none.
+        unsafe { Box::<Stack>::new_uninit().assume_init() }
     }
 }
 
@@ -168,7 +170,11 @@ impl Child {
     fn clone(mut parts: Box<Parts>) -> Result<Child, CloneFailed> {
         let strategy = parts.program.strategy;
         let result = {
-            let _blocked = Blocked::all();
+            // A host may answer clone3 by a handler of SIGSYS; with CLONE_CLEAR_SIGHAND it does not reach the child.
+            let _blocked = match parts.use_clone3 {
+                true => Blocked::all_but(libc::SIGSYS),
+                false => Blocked::all(),
+            };
             match strategy {
                 Strategy::Vfork | Strategy::Copy => parts.clone_here(),
                 Strategy::Helper => parts.clone_on_helper(),
@@ -231,6 +237,14 @@ impl Child {
         self.pid
     }
 
+    /// How it is waited for before its exec (wait(2)): as one without an exit signal, of which there are no others.
+    fn kind(&self) -> i32 {
+        match self.parts.clone.exit_signal {
+            0 => libc::__WCLONE,
+            _ => libc::__WALL,
+        }
+    }
+
     /// Whether this process made it, and not one of which this is a fork.
     pub fn is_own(&self) -> bool {
         self.owner == std::process::id()
@@ -260,10 +274,15 @@ impl Child {
                 return now;
             }
             sys::futex_wait(word, now, look_again);
-            if copy && word.load(SeqCst) == now && reap::is_dead(self.pid) {
+            if copy && word.load(SeqCst) == now && self.has_come_to_rest() {
                 word.store(0, SeqCst);
             }
         }
+    }
+
+    /// Dead, or stopped by a signal before its exec, which its tracer has to see to.
+    fn has_come_to_rest(&self) -> bool {
+        reap::is_dead(self.pid) || self.parts.program.traced && reap::is_stopped(self.pid)
     }
 
     /// The parent has done its part. `word`: what `next_event` returned.
@@ -276,15 +295,15 @@ impl Child {
         match &self.parts.ends {
             None => sys::futex_wake(&channel.word),
             Some(ends) => {
+                let socket = ends.host.as_raw_fd();
                 // SAFETY: one byte of a static is sent. Where nobody reads any more, nothing happens.
-                unsafe {
-                    libc::send(
-                        ends.host.as_raw_fd(),
-                        b"g".as_ptr().cast(),
-                        1,
-                        libc::MSG_NOSIGNAL,
-                    )
-                };
+                let sent =
+                    unsafe { libc::send(socket, b"g".as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
+                if sent != 1 {
+                    // So that the child sees an end instead of waiting for ever.
+                    // SAFETY: acts on our own socket.
+                    unsafe { libc::shutdown(socket, libc::SHUT_RDWR) };
+                }
             }
         }
     }
@@ -300,11 +319,11 @@ impl Child {
             true => !reap::is_dead(pid),
             false => reap::has_executed(pid),
         };
-        if errno == 0 && at_exec && executed(self.pid) {
+        if errno == 0 && (at_exec || traced) && executed(self.pid) {
             return Ok(self.pid);
         }
         self.alive = false;
-        let status = reap::reap(self.pid);
+        let status = reap::reap(self.pid, self.kind());
         match errno {
             0 => Err(End::Killed(
                 status
@@ -359,8 +378,11 @@ impl Child {
         if !std::mem::take(&mut self.alive) || !self.is_own() {
             return;
         }
-        self.signal(libc::SIGKILL);
-        reap::reap(self.pid);
+        // Not there: a waitpid(-1, __WALL) of the host was faster, and the pid may be another child's by now.
+        if self.kind() == libc::__WALL || !reap::has_executed(self.pid) {
+            self.signal(libc::SIGKILL);
+            reap::reap(self.pid, self.kind());
+        }
         self.wait_for_the_end();
     }
 
@@ -411,8 +433,8 @@ impl Parts {
             true => parent_tid = pidfd,
             false => flags |= libc::CLONE_PARENT_SETTID as u64,
         }
-        // Who stops before its exec is waited for by the caller, who expects an ordinary child.
-        let stops = self.program.turns.contains(&Turn::Stop);
+        // Who stops before its exec is waited for by the caller, who expects an ordinary child. A tracer sees any.
+        let stops = self.program.turns.contains(&Turn::Stop) && !self.program.traced;
         let stack = self.stack.as_ref().map_or(0, |s| &raw const **s as u64);
         CloneArgs {
             flags,

@@ -6,15 +6,11 @@
 use crate::sys::{self, nr};
 use nix::errno::Errno;
 
-/// Waits for the child's end; returns its wait status, or None where somebody else was faster.
-pub fn reap(pid: i32) -> Option<i32> {
+/// Waits for the end of a child of this kind (__WCLONE, __WALL); returns its wait status, or None where somebody else
+/// was faster.
+pub fn reap(pid: i32, kind: i32) -> Option<i32> {
     let mut status = 0i32;
-    let args = [
-        pid as usize,
-        &raw mut status as usize,
-        libc::__WALL as usize,
-        0,
-    ];
+    let args = [pid as usize, &raw mut status as usize, kind as usize, 0];
     loop {
         // SAFETY: wait4 writes the status.
         match unsafe { sys::call(nr::WAIT4, &args) } {
@@ -36,11 +32,23 @@ pub fn is_dead(pid: i32) -> bool {
     ended(pid, libc::__WALL).unwrap_or(true)
 }
 
+/// Whether a traced child is stopped.
+pub fn is_stopped(pid: i32) -> bool {
+    let stops = [libc::CLD_TRAPPED, libc::CLD_STOPPED];
+    event(pid, libc::WSTOPPED | libc::__WALL).is_some_and(|code| stops.contains(&code))
+}
+
 /// None: there is no such child. A traced one is always of the kind, and its stops are told too.
 fn ended(pid: i32, kind: i32) -> Option<bool> {
+    let ends = [libc::CLD_EXITED, libc::CLD_KILLED, libc::CLD_DUMPED];
+    event(pid, libc::WEXITED | kind).map(|code| ends.contains(&code))
+}
+
+/// The si_code of what waitid(2) would tell, without taking it away; 0 for nothing, None for no such child.
+fn event(pid: i32, options: i32) -> Option<i32> {
     // SAFETY: siginfo_t is plain data, for which zeroes are valid.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | kind;
+    let options = options | libc::WNOHANG | libc::WNOWAIT;
     let args = [
         libc::P_PID as usize,
         pid as usize,
@@ -49,11 +57,6 @@ fn ended(pid: i32, kind: i32) -> Option<bool> {
         0,
     ];
     // SAFETY: waitid writes the info.
-    match unsafe { sys::call(nr::WAITID, &args) } {
-        Ok(_) => Some(matches!(
-            info.si_code,
-            libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED
-        )),
-        Err(_) => None,
-    }
+    unsafe { sys::call(nr::WAITID, &args) }.ok()?;
+    Some(info.si_code)
 }

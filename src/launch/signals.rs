@@ -16,8 +16,16 @@ pub struct Blocked {
 
 impl Blocked {
     pub fn all() -> Blocked {
+        Blocked::these(ALL)
+    }
+
+    pub fn all_but(signal: libc::c_int) -> Blocked {
+        Blocked::these(ALL & !(1 << (signal - 1)))
+    }
+
+    fn these(signals: u64) -> Blocked {
         let mut before = 0u64;
-        set_mask(&ALL, &mut before);
+        set_mask(&signals, &mut before);
         Blocked { before }
     }
 }

@@ -42,7 +42,11 @@ pub type Entry = unsafe extern "C" fn(*mut c_void) -> !;
 /// A raw result as the kernel gives it: -errno or a value.
 pub fn result(raw: isize) -> Result<usize, Errno> {
     match raw {
-        -4095..=-1 => Err(Errno::from_raw(-raw as i32)),
+        -4095..=-1 => Err(match Errno::from_raw(-raw as i32) {
+            // A filter may answer any number; as 0 it would read as success.
+            Errno::UnknownErrno => Errno::EIO,
+            known => known,
+        }),
         value => Ok(value as usize),
     }
 }
