@@ -714,6 +714,7 @@ int runner_clear_seccomp(runner_t *runner);
 /**
  * Sets whether the calling thread traces the program (PTRACE_TRACEME).
  *
+ * Of the memory's size such a start is not independent: the process is made with a copy of it, as fork(2) does.
  * Without a filter the start returns with the program about to stop with SIGTRAP at its exec. With a filter the
  * process stops with SIGSTOP before the filter is loaded, so that the tracer can set its options
  * (PTRACE_O_TRACESECCOMP) first; the exec happens after the tracer continues it. Only the thread that
@@ -1040,7 +1041,8 @@ int runner_error_format(const struct runner_error_t *error,
  *
  * When it returns a pid, the program runs: its exec has happened. With runner_set_ptrace() and
  * runner_set_stop_before_seccomp() it returns when the process stops, or is about to. The pid is a child of the
- * calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD. A
+ * calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD
+ * (but for one of a process that stops without a tracer, which is an ordinary child from the beginning). A
  * process that was killed before its exec is EPIPE at the stage where it was. After a stop nobody can be told any more:
  * a step that fails then ends the process with status 127.
  *

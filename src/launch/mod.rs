@@ -185,6 +185,7 @@ impl Launch {
         let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(pid)));
         let refused = match called {
             Ok(Ok(())) => return Ok(()),
+            Ok(Err(Errno::UnknownErrno)) => (Errno::ECANCELED, "the callback refused".into()),
             Ok(Err(errno)) => (errno, format!("the callback refused: {}", reason(errno))),
             Err(_) => (Errno::EFAULT, "the callback panicked".into()),
         };
