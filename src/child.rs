@@ -4,7 +4,7 @@
 //! nothing, takes no lock, calls no libc function, formats nothing, and writes to nothing but its own stack and the
 //! channel to its parent. It reads the program, which nobody changes.
 
-use crate::program::{Act, Arg, Call, Exec, ExecWhat, Op, Turn, SLOTS};
+use crate::program::{Act, Arg, Call, Exec, ExecWhat, Op, SLOTS};
 use crate::sys::nr::Sysno;
 use crate::sys::{self, nr};
 use crate::text::Text;
@@ -174,7 +174,7 @@ impl Child<'_> {
             Act::WriteAll(slot, bytes) => write_all(self.slot(slot.0), bytes),
             Act::Remount { path, add } => remount(path, *add),
             Act::CheckCwd => check_cwd(),
-            Act::Wait(turn) => self.wait(*turn),
+            Act::Wait(_) => self.wait(),
             Act::Filter(filter) => load_filter(filter),
             Act::Exec(exec) => self.exec(exec),
         }
@@ -235,7 +235,7 @@ impl Child<'_> {
     }
 
     /// Tells the parent that it is its turn, and sleeps until it is done.
-    fn wait(&self, _turn: Turn) -> Step {
+    fn wait(&self) -> Step {
         let word = &self.channel().word;
         // Only this bit: a 0 that the kernel has written because the host is gone has to stay.
         word.fetch_or(WAITING, SeqCst);

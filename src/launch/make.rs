@@ -477,7 +477,7 @@ impl Parts {
 
     /// A thread that makes the child by vfork, sleeps until the child's exec, and ends. The kernel then clears the word.
     ///
-    /// It is made by hand, since it needs nothing of what a thread of libc's has, and costs a fifth.
+    /// It is made by hand, since it needs nothing of what a thread of libc's has.
     fn clone_on_helper(&mut self) -> isize {
         let flags = libc::CLONE_VM
             | libc::CLONE_FS

@@ -29,12 +29,12 @@ impl Runner {
     /// Starts the program and returns its pid: its exec has happened, or, with ptrace and stops, the process has
     /// stopped or is about to.
     pub fn start(&self) -> Result<i32> {
-        Ok(self.launch(false, WantPidfd::No)?.0)
+        Ok(self.launch(WantPidfd::No)?.0)
     }
 
     /// As [`Runner::start`], with a pidfd beside the pid.
     pub fn start_pidfd(&self) -> Result<(i32, OwnedFd)> {
-        match self.launch(false, WantPidfd::Yes)? {
+        match self.launch(WantPidfd::Yes)? {
             (pid, Some(fd)) => Ok((pid, fd)),
             (_, None) => Err(no_pidfd()),
         }
@@ -48,8 +48,8 @@ impl Runner {
         }
     }
 
-    fn launch(&self, held: bool, want: WantPidfd) -> Result<(i32, Option<OwnedFd>)> {
-        match self.begin(held, want)? {
+    fn launch(&self, want: WantPidfd) -> Result<(i32, Option<OwnedFd>)> {
+        match self.begin(false, want)? {
             Progress::Started { pid, pidfd } => Ok((pid, pidfd)),
             Progress::Held(_) => Err(Error::options("held without being asked")),
         }
