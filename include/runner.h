@@ -16,7 +16,8 @@
  * functions take NULL. Strings are NUL-terminated bytes.
  *
  * Threads. A runner may be changed by one thread at a time, and while nobody starts it. Any number of threads may
- * start runners, the same one too, at any time. Nothing is called from a signal handler.
+ * start runners, the same one too, at any time. A watched run may be used by several threads at once, but for its free. Nothing
+ * is called from a signal handler.
  *
  * The host. Nothing of it is changed: no signal handler, mask, timer, limit, cwd, umask or fd; no thread stays,
  * but for one a held start; errno is kept. The program starts with every signal at its default, whatever the host
@@ -48,6 +49,12 @@ typedef struct runner_held_t runner_held_t;
 
 /** An initialiser for runner_error_t. */
 #define RUNNER_ERROR_INIT { (uint32_t)sizeof(runner_error_t), 0, 0, 0, { 0 } }
+
+/** A watched run. Made by runner_spawn(), freed by runner_process_free(). */
+typedef struct runner_process_t runner_process_t;
+
+/** An initialiser for runner_result_t. */
+#define RUNNER_RESULT_INIT { (uint32_t)sizeof(runner_result_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 
 /** An initialiser for runner_probe_t. */
 #define RUNNER_PROBE_INIT { (uint32_t)sizeof(runner_probe_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
@@ -117,6 +124,58 @@ typedef struct runner_held_t runner_held_t;
  * runner_add_proc: all of it is read-only.
  */
 #define RUNNER_PROC_RO 8
+
+/**
+ * No memory cgroup: RLIMIT_AS of each process and looks at the whole stand in.
+ */
+#define MEMORY 1
+
+/**
+ * No pids cgroup: RLIMIT_NPROC of the user stands in, and peak and hits are unknown or sampled.
+ */
+#define PROCESSES 2
+
+/**
+ * No cgroup counts CPU time: looks at the living processes stand in.
+ */
+#define CPU 4
+
+/**
+ * No cpu cgroup: the quota is not enforced.
+ */
+#define QUOTA 8
+
+/**
+ * Neither a cgroup nor a pid namespace holds the processes together: a daemon that the program made is found by its
+ * inherited limits only.
+ */
+#define TREE 16
+
+/**
+ * runner_result_t.missing: no memory cgroup. RLIMIT_AS and looks at the processes stand in.
+ */
+#define RUNNER_MISSING_MEMORY 1
+
+/**
+ * runner_result_t.missing: no pids cgroup. RLIMIT_NPROC stands in.
+ */
+#define RUNNER_MISSING_PROCESSES 2
+
+/**
+ * runner_result_t.missing: no cgroup counts CPU time. Looks at the processes stand in.
+ */
+#define RUNNER_MISSING_CPU 4
+
+/**
+ * runner_result_t.missing: the CPU quota is not enforced.
+ */
+#define RUNNER_MISSING_QUOTA 8
+
+/**
+ * runner_result_t.missing: neither a cgroup nor a pid namespace holds the processes of the run together. What leaves
+ * its family is found by the limits that it inherited, as long as it does not lower them.
+ */
+#define RUNNER_MISSING_TREE 16
 
 /**
  * runner_probe_t: the cpu controller.
@@ -328,7 +387,160 @@ typedef enum runner_stage {
      * Making the pidfd (kernels before 5.2).
      */
     RUNNER_STAGE_PIDFD = 41,
+    /**
+     * The input and the pipes of a watched run. index: the program's fd.
+     */
+    RUNNER_STAGE_STDIO = 42,
+    /**
+     * The epoll and the timer of a watched run.
+     */
+    RUNNER_STAGE_WATCH = 43,
 } runner_stage;
+
+/**
+ * How a run ended, as a judge sees it.
+ *
+ * The numbers are part of the ABI: they are never changed or reused, new ones go to the end.
+ */
+typedef enum runner_verdict {
+    /**
+     * None yet: the run goes on.
+     */
+    RUNNER_VERDICT_NONE = 0,
+    /**
+     * It ended by itself, with an exit code, 0 or not.
+     */
+    RUNNER_VERDICT_FINISHED = 1,
+    /**
+     * A signal ended it, for none of the reasons below.
+     */
+    RUNNER_VERDICT_SIGNALLED = 2,
+    /**
+     * It used more CPU time than its limit.
+     */
+    RUNNER_VERDICT_TIME_LIMIT = 3,
+    /**
+     * It lasted longer than its wall limit.
+     */
+    RUNNER_VERDICT_WALL_LIMIT = 4,
+    /**
+     * It needed more memory than its limit.
+     */
+    RUNNER_VERDICT_MEMORY_LIMIT = 5,
+    /**
+     * It wrote more than a capture or its output limit allow.
+     */
+    RUNNER_VERDICT_OUTPUT_LIMIT = 6,
+    /**
+     * It failed, and processes or threads had been refused to it because of its limit.
+     */
+    RUNNER_VERDICT_PROCESS_LIMIT = 7,
+    /**
+     * A seccomp filter ended it (SIGSYS).
+     */
+    RUNNER_VERDICT_FORBIDDEN_SYSCALL = 8,
+    /**
+     * The caller ended it.
+     */
+    RUNNER_VERDICT_KILLED = 9,
+    /**
+     * It never began: the error says why.
+     */
+    RUNNER_VERDICT_LAUNCH_ERROR = 10,
+} runner_verdict;
+
+/**
+ * What decided a verdict.
+ *
+ * The numbers are part of the ABI: they are never changed or reused, new ones go to the end.
+ */
+typedef enum runner_evidence {
+    /**
+     * Nothing yet.
+     */
+    RUNNER_EVIDENCE_NONE = 0,
+    /**
+     * Its exit status: an exit code.
+     */
+    RUNNER_EVIDENCE_EXIT_CODE = 1,
+    /**
+     * Its exit status: a signal.
+     */
+    RUNNER_EVIDENCE_SIGNAL = 2,
+    /**
+     * Its CPU time, as measured.
+     */
+    RUNNER_EVIDENCE_CPU_TIME = 3,
+    /**
+     * Its wall timer went off.
+     */
+    RUNNER_EVIDENCE_WALL_TIMER = 4,
+    /**
+     * The kernel's OOM killer struck at the limit of the run's own memory cgroup.
+     */
+    RUNNER_EVIDENCE_OOM_KILLER = 5,
+    /**
+     * A look at its memory, or its own peak, beyond the limit; no cgroup limits the memory.
+     */
+    RUNNER_EVIDENCE_MEMORY_FIGURE = 6,
+    /**
+     * A captured fd had more than its limit.
+     */
+    RUNNER_EVIDENCE_CAPTURE = 7,
+    /**
+     * SIGXFSZ under a limit on the size of files.
+     */
+    RUNNER_EVIDENCE_FILE_SIZE = 8,
+    /**
+     * The kernel counted refused forks in the run's own pids cgroup.
+     */
+    RUNNER_EVIDENCE_PIDS_EVENTS = 9,
+    /**
+     * SIGSYS of a process under a seccomp filter.
+     */
+    RUNNER_EVIDENCE_SECCOMP = 10,
+    /**
+     * The caller killed it.
+     */
+    RUNNER_EVIDENCE_CALLER = 11,
+    /**
+     * The launch failed.
+     */
+    RUNNER_EVIDENCE_LAUNCH = 12,
+    /**
+     * Somebody else waited for the process (waitpid(-1) of the host, or an ignored SIGCHLD), so its exit status is lost: exit_code
+     * is -1.
+     */
+    RUNNER_EVIDENCE_STATUS_LOST = 13,
+} runner_evidence;
+
+/**
+ * Where a figure comes from.
+ *
+ * The numbers are part of the ABI: they are never changed or reused, new ones go to the end.
+ */
+typedef enum runner_source {
+    /**
+     * There is no such figure; it is 0.
+     */
+    RUNNER_SOURCE_NONE = 0,
+    /**
+     * The run's cgroup v2: exact, of all its processes.
+     */
+    RUNNER_SOURCE_CGROUP_V2 = 1,
+    /**
+     * The run's cgroup v1: exact, of all its processes.
+     */
+    RUNNER_SOURCE_CGROUP_V1 = 2,
+    /**
+     * wait4(2): CPU time of the first process and those that were waited for; memory of the largest one of them.
+     */
+    RUNNER_SOURCE_RUSAGE = 3,
+    /**
+     * The highest of several looks at the living processes: what it really was is as much or more.
+     */
+    RUNNER_SOURCE_SAMPLED = 4,
+} runner_source;
 
 /**
  * Where and why a start failed. Set `size` before use: `runner_error_t e = RUNNER_ERROR_INIT;`. A size of 0, as
@@ -357,6 +569,100 @@ typedef struct runner_error_t {
      */
     char message[240];
 } runner_error_t;
+
+/**
+ * What became of a watched run, and its figures. Set `size` before use: `runner_result_t r = RUNNER_RESULT_INIT;`; 0
+ * means this first published layout.
+ */
+typedef struct runner_result_t {
+    /**
+     * In: sizeof(runner_result_t), or 0. The library leaves it as it is.
+     */
+    uint32_t size;
+    /**
+     * How it ended: RUNNER_VERDICT_*; RUNNER_VERDICT_NONE while it runs.
+     */
+    uint32_t verdict;
+    /**
+     * The exit code of the first process, 0 to 255; -1 where it has none.
+     */
+    int32_t exit_code;
+    /**
+     * The signal that ended the first process; 0 for none.
+     */
+    int32_t signal;
+    /**
+     * From the program's exec to its end as it was seen, CLOCK_MONOTONIC.
+     */
+    uint64_t wall_ns;
+    /**
+     * CPU time in user mode, of the whole tree where cpu_source is a cgroup, without the launch.
+     */
+    uint64_t user_ns;
+    /**
+     * CPU time in the kernel, as user_ns. The sum of both is precise; the kernel divides it by sampling.
+     */
+    uint64_t system_ns;
+    /**
+     * The most memory at once, in bytes: see memory_source.
+     */
+    uint64_t memory_peak;
+    /**
+     * RUNNER_SOURCE_*: where memory_peak comes from. A cgroup: all that the run was charged for, with its page cache, tmpfs
+     * files and the kernel's own for it. RUSAGE: the resident memory of its largest process. SAMPLED: the
+     * highest resident memory of all its processes that was seen.
+     */
+    uint32_t memory_source;
+    /**
+     * RUNNER_SOURCE_*: where user_ns and system_ns come from. RUSAGE: of the first process and of those that it waited for.
+     */
+    uint32_t cpu_source;
+    /**
+     * What decided the verdict: RUNNER_EVIDENCE_*.
+     */
+    uint32_t evidence;
+    /**
+     * How many processes the kernel's OOM killer took, by whichever limit; in v2 with a limit the whole run.
+     */
+    uint32_t oom_kills;
+    /**
+     * How often a fork or a thread was refused because of the process limit. 0 also where only RLIMIT_NPROC limits
+     * them, which nobody counts.
+     */
+    uint64_t process_limit_hits;
+    /**
+     * The most processes and threads at once, from processes_source.
+     */
+    uint64_t processes_peak;
+    /**
+     * Bytes kept, of all captured fds together.
+     */
+    uint64_t output_bytes;
+    /**
+     * From the call of runner_spawn() to the program's exec: cgroups, pipes, namespaces, root.
+     */
+    uint64_t setup_ns;
+    /**
+     * RUNNER_SOURCE_*: where processes_peak comes from.
+     */
+    uint32_t processes_source;
+    /**
+     * 1: the program wrote more to a captured fd than was to be kept.
+     */
+    uint32_t output_cut;
+    /**
+     * What the limits and figures had to do without: RUNNER_MISSING_* or'ed together; 0 is the best.
+     */
+    uint32_t missing;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+    /**
+     * Why something is missing, or why the launch failed: NUL-terminated UTF-8, empty where there is nothing to say.
+     */
+    char reason[400];
+} runner_result_t;
 
 /**
  * What the machine offers to the calling process. Set `size` before use: `runner_probe_t p = RUNNER_PROBE_INIT;`;
@@ -1119,6 +1425,246 @@ pid_t runner_held_resume(runner_held_t *held,
  * Kills and reaps the held process, and frees the handle. NULL is a no-op. Since 0.1.0.
  */
 void runner_held_abort(runner_held_t *held);
+
+/**
+ * Sets how long the run may last, in nanoseconds of CLOCK_MONOTONIC from the program's exec. UINT64_MAX: for ever, the
+ * default.
+ *
+ * The verdict is then RUNNER_VERDICT_WALL_LIMIT. A run that had ended by itself when the host came to look is not killed
+ * and not blamed; wall_ns says when it was seen.
+ *
+ * This and all that follows of limits, input and captures is for runner_spawn() and runner_run(), which watch what they
+ * start. The other ways to start refuse a runner with them (EINVAL, stage options).
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. timerfd_create(2).
+ */
+int runner_set_wall_limit(runner_t *runner,
+                          uint64_t ns);
+
+/**
+ * Sets how much CPU time the run may use, user and system, of all its processes and threads together, in
+ * nanoseconds. UINT64_MAX: any, the default.
+ *
+ * It is counted from the program's exec by the run's cgroup, and looked at when the budget could at the earliest be used up:
+ * precise to about a millisecond where the host steps in time. RLIMIT_CPU one second above it is set as well
+ * (unless runner_add_rlimit() has set one), for hosts that do not. Without a cgroup the living processes are looked at.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), cpu.stat, cpuacct.usage.
+ */
+int runner_set_cpu_limit(runner_t *runner,
+                         uint64_t ns);
+
+/**
+ * Sets how much memory the run may use, all its processes together, in bytes, with no way out into swap. UINT64_MAX: any, the
+ * default. The kernel rounds to pages. A few hundred KiB are the kernel's own for a process; with less than that the
+ * launch fails.
+ *
+ * Enforced by the run's memory cgroup, which counts what is touched, page cache and tmpfs files included. Without one
+ * RLIMIT_AS of twice the limit and 16 MiB is set on each process, and looks at the resident memory of all of them end the
+ * run; the result says so (RUNNER_MISSING_MEMORY).
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), memory.max, memory.limit_in_bytes.
+ */
+int runner_set_memory_limit(runner_t *runner,
+                            uint64_t bytes);
+
+/**
+ * Sets how many processes and threads the run may have at once. UINT64_MAX: any number, the default. Beyond it fork and
+ * clone fail with EAGAIN; the run goes on.
+ *
+ * Enforced by the run's pids cgroup. Without one RLIMIT_NPROC stands in, which counts all processes of the user and does not
+ * bind root (RUNNER_MISSING_PROCESSES).
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), pids.max.
+ */
+int runner_set_process_limit(runner_t *runner,
+                             uint64_t n);
+
+/**
+ * Sets how many bytes the run may write: to all captured fds together, and to any one file (RLIMIT_FSIZE, unless
+ * runner_add_rlimit() has set one). UINT64_MAX: any, the default. More ends the run.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. getrlimit(2).
+ */
+int runner_set_output_limit(runner_t *runner,
+                            uint64_t bytes);
+
+/**
+ * Sets how much of a CPU the run gets at most, in percent: 50 is half of one, 200 are two. UINT32_MAX: all there is, the
+ * default. It slows the run down; it ends nothing. Needs a cpu cgroup; without one the result says so
+ * (RUNNER_MISSING_QUOTA).
+ *
+ * Returns 0, or -EINVAL: NULL or 0. Since 0.1.0. cpu.max (v2), cpu.cfs_quota_us (v1).
+ */
+int runner_set_cpu_quota(runner_t *runner,
+                         uint32_t percent);
+
+/**
+ * Gives the program these bytes as its fd 0, in the place of what runner_set_files() says for it: `len` bytes, copied,
+ * any of them. NULL with len 0: what runner_set_files() says, the default; an empty input is any other pointer with len 0.
+ *
+ * The program gets a sealed memory file, so it may seek in it but not change it, and need not read it.
+ *
+ * Returns 0, or -EINVAL: NULL with a length. Since 0.1.0. memfd_create(2).
+ */
+int runner_set_stdin_bytes(runner_t *runner,
+                           const void *data,
+                           size_t len);
+
+/**
+ * Keeps what the program writes to its fd `child_fd`, in the place of what runner_set_files() says for it: the program has a
+ * pipe there. A second call for the same fd replaces `max_bytes`.
+ *
+ * A program that writes more than `max_bytes` is ended (RUNNER_VERDICT_OUTPUT_LIMIT); the first max_bytes are kept.
+ * runner_process_output() gives them. The host's memory is what holds them, as they come.
+ *
+ * Returns 0, or -EINVAL: NULL or an fd out of range (0 to 1048575). Since 0.1.0. pipe(7).
+ */
+int runner_capture(runner_t *runner,
+                   int child_fd,
+                   uint64_t max_bytes);
+
+/**
+ * Sets where the cgroups of runs are made: an existing directory in a mounted cgroup v2 hierarchy or in one of v1. Of each
+ * hierarchy the last such path counts, so call it once for each of v1.
+ *
+ * By default they are made in this process's own cgroup, or, in v2, where that one holds processes and so may not give its
+ * controllers on ("no internal processes"), in the nearest ancestor that does and in which this user may. A v2 directory that is
+ * named here is made to give memory, pids and cpu to its children; processes that stand in the way of that, the host
+ * among them, are moved into a child group `host` of it: in a container, name its own cgroup.
+ *
+ * Returns 0, or -EINVAL: NULL or empty. What is wrong with the directory is said when a run starts (stage cgroup). Since
+ * 0.1.0. cgroups(7).
+ */
+int runner_set_cgroup_root(runner_t *runner,
+                           const char *path);
+
+/**
+ * Forgets every limit of a watched run, its input, its captures and its cgroup roots.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0.
+ */
+int runner_clear_limits(runner_t *runner);
+
+/**
+ * The name of a verdict: "finished", "time_limit", ... A static string; "unknown" for a number that is no verdict. Never
+ * NULL. Since 0.1.0.
+ */
+const char *runner_verdict_name(uint32_t verdict);
+
+/**
+ * What RUNNER_EVIDENCE_* says, in words: "OOM killer", "wall timer", ... A static string; "unknown" for any other
+ * number. Never NULL. Since 0.1.0.
+ */
+const char *runner_evidence_name(uint32_t evidence);
+
+/**
+ * What RUNNER_SOURCE_* says, in words: "cgroup v2", "rusage", ... A static string; "unknown" for any other number. Never
+ * NULL. Since 0.1.0.
+ */
+const char *runner_source_name(uint32_t source);
+
+/**
+ * Starts the program and watches it: its limits, its output, its end.
+ *
+ * Each run has cgroups of its own, where they can be had, made before it and removed after it. Nothing happens behind the
+ * host's back: no thread, no signal handler, no timer of the process. Instead there is one fd, runner_process_fd():
+ * put it into a poll, epoll or event loop, and call runner_process_step() whenever it is readable, since that is when limits
+ * are enforced and output is taken in; or call runner_process_wait(), which is that loop. Needs Linux 5.4.
+ *
+ * The host may call waitpid(-1) or ignore SIGCHLD; but before Linux 6.15 the exit status of a run is lost by that
+ * (RUNNER_EVIDENCE_STATUS_LOST).
+ *
+ * Returns the run, to be freed with runner_process_free(), or NULL with `err` filled: as runner_start(), and stages
+ * cgroup, stdio and watch. Nothing is left behind then. Since 0.1.0.
+ */
+runner_process_t *runner_spawn(const runner_t *runner,
+                               struct runner_error_t *err);
+
+/**
+ * The pid of the run's first process, or -EINVAL: NULL. Once the run has finished, the number may be another process's.
+ * Since 0.1.0.
+ */
+pid_t runner_process_pid(const runner_process_t *process);
+
+/**
+ * The fd to wait for: readable when runner_process_step() has something to do, and for good once the run has finished. It
+ * belongs to the handle: do not read, change or close it, and take it out of your loop before you free the handle.
+ *
+ * Returns the fd, or -EINVAL: NULL. Since 0.1.0. epoll(7).
+ */
+int runner_process_fd(const runner_process_t *process);
+
+/**
+ * Does what is due, without blocking: takes in output, enforces limits, sees to the end.
+ *
+ * Returns 1: the run has finished, with `result` filled (now and on every later call); 0: it goes on, and `result` is
+ * untouched; -EINVAL: NULL for `process`, or a result of an impossible size; -ECHILD: the run belongs to the process
+ * that this one was forked from. `result` may be NULL. Since 0.1.0.
+ */
+int runner_process_step(runner_process_t *process,
+                        struct runner_result_t *result);
+
+/**
+ * Waits for the run to finish, at most `timeout_ns` nanoseconds; a negative number: for ever; 0: as
+ * runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it. Another thread
+ * may call runner_process_kill().
+ *
+ * Returns 1: finished, with `result` filled; 0: the time is over and the run goes on; or a negative errno as
+ * runner_process_step(). Since 0.1.0.
+ */
+int runner_process_wait(runner_process_t *process,
+                        int64_t timeout_ns,
+                        struct runner_result_t *result);
+
+/**
+ * Kills the whole tree of the run, whatever it has forked. The run then finishes with RUNNER_VERDICT_KILLED, which is told by
+ * runner_process_step() or runner_process_wait(); one that had finished by itself keeps its verdict. Any thread may call
+ * it at any time before the handle is freed.
+ *
+ * Returns 0, also where there is nothing to kill any more; -EINVAL: NULL; -ECHILD as runner_process_step(). Since 0.1.0.
+ * cgroups(7), cgroup.kill.
+ */
+int runner_process_kill(runner_process_t *process);
+
+/**
+ * What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, without a NUL at its
+ * end, valid until the next call of runner_process_step(), _wait(), _kill() or _free() for this run; NULL where `*len` is 0.
+ *
+ * Returns 0, or -EINVAL: NULL, or an fd that is not captured; `*data` and `*len` are untouched then. Since 0.1.0.
+ */
+int runner_process_output(const runner_process_t *process,
+                          int child_fd,
+                          const void **data,
+                          size_t *len);
+
+/**
+ * The figures so far, of a run that goes on (verdict RUNNER_VERDICT_NONE) or has finished. It costs a few reads; limits are not
+ * enforced by it.
+ *
+ * Returns 0, or a negative errno: -EINVAL: NULL, or a result of an impossible size; -ECHILD as runner_process_step(). Since
+ * 0.1.0.
+ */
+int runner_process_usage(const runner_process_t *process,
+                         struct runner_result_t *result);
+
+/**
+ * Frees a run. What still runs is killed, the whole tree, and reaped; its cgroups are removed. NULL is a no-op.
+ *
+ * A fork of the host only frees its copy of the memory. Since 0.1.0.
+ */
+void runner_process_free(runner_process_t *process);
+
+/**
+ * Starts the program, waits for its end and says what became of it: runner_spawn(), runner_process_wait() and
+ * runner_process_free(). What was captured is gone then, but for output_bytes.
+ *
+ * Returns 0, with `result` filled; or a negative errno with `err` filled and the verdict
+ * RUNNER_VERDICT_LAUNCH_ERROR. Both may be NULL. Since 0.1.0.
+ */
+int runner_run(const runner_t *runner,
+               struct runner_result_t *result,
+               struct runner_error_t *err);
 
 /**
  * Finds out what this machine offers, by trying it where that is the only sure way: it starts two short-lived

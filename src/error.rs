@@ -41,6 +41,12 @@ impl Error {
         Error::new(Stage::Options, None, Errno::EINVAL, message)
     }
 
+    /// Adds what stands behind it.
+    pub(crate) fn because(mut self, cause: &str) -> Error {
+        self.message = format!("{} ({cause})", self.message);
+        self
+    }
+
     /// What was being done.
     pub fn stage(&self) -> Stage {
         self.stage

@@ -20,6 +20,7 @@
 //! - `program`: the flat list of ops; `explain` prints it.
 //! - `launch`: the parent's side: make the child, take its turns, find out what became of it.
 //! - `child`: the interpreter that runs the program after the clone. `sys`: raw system calls and the clone entry.
+//! - `run`: a watched run from its launch to its verdict: limits, cgroups, captured output, figures.
 //! - `stage`, `error`: what is reported where. `probe`: what the machine offers.
 
 #![deny(missing_docs)]
@@ -44,6 +45,8 @@ mod pieces;
 #[allow(unsafe_code)]
 mod probe;
 mod program;
+#[allow(unsafe_code)]
+pub mod run;
 mod runner;
 mod stage;
 #[allow(unsafe_code)]
@@ -56,5 +59,6 @@ pub use launch::held::Held;
 pub use nix::errno::Errno;
 pub use pieces::{BindFlags, ProcFlags};
 pub use probe::{probe, Probe};
+pub use run::{Evidence, Outcome, Process, Source, Verdict};
 pub use runner::{Runner, Session, SyncFunc};
 pub use stage::Stage;

@@ -3,6 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::pieces::{inside, path_text, BindFlags, Piece, ProcFlags};
+use crate::run::cgroup::files::Dir;
+use crate::run::options::Watched;
 use crate::text::{StrArray, Text};
 use std::ffi::{CStr, CString};
 use std::os::fd::RawFd;
@@ -54,6 +56,9 @@ pub struct Runner {
     pub(crate) personality: Option<u64>,
     pub(crate) scheduler: Option<(i32, i32)>,
     pub(crate) loopback_up: bool,
+    pub(crate) watched: Watched,
+    /// The cgroups of the watched run that this is for.
+    pub(crate) run_groups: Vec<Dir>,
 }
 
 /// The callback of [`Runner::set_sync_func`]. It gets the program's pid; an error fails the start.
@@ -108,7 +113,7 @@ pub(crate) const CLONE_NEWTIME: u64 = 0x80;
 /// user_namespaces(7): at most this many lines in a map (Linux 4.15).
 const MAX_MAPPINGS: usize = 340;
 /// More than any RLIMIT_NOFILE that is in use; a table of this size is a mistake.
-const MAX_FILES: usize = 1 << 20;
+pub(crate) const MAX_FILES: usize = 1 << 20;
 /// NGROUPS_MAX.
 const MAX_GROUPS: usize = 65536;
 /// RLIM_NLIMITS of getrlimit(2): RLIMIT_CPU to RLIMIT_RTTIME.

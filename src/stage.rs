@@ -91,10 +91,14 @@ pub enum Stage {
     DeathSignal = 40,
     /// Making the pidfd (kernels before 5.2).
     Pidfd = 41,
+    /// The input and the pipes of a watched run. index: the program's fd.
+    Stdio = 42,
+    /// The epoll and the timer of a watched run.
+    Watch = 43,
 }
 
 /// Every stage with its name, in the order of its number.
-pub(crate) const NAMES: [(Stage, &std::ffi::CStr); 42] = [
+pub(crate) const NAMES: [(Stage, &std::ffi::CStr); 44] = [
     (Stage::None, c"none"),
     (Stage::Options, c"options"),
     (Stage::Memory, c"memory"),
@@ -137,6 +141,8 @@ pub(crate) const NAMES: [(Stage, &std::ffi::CStr); 42] = [
     (Stage::Scheduler, c"scheduler"),
     (Stage::DeathSignal, c"death_signal"),
     (Stage::Pidfd, c"pidfd"),
+    (Stage::Stdio, c"stdio"),
+    (Stage::Watch, c"watch"),
 ];
 
 impl Stage {

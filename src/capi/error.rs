@@ -1,5 +1,6 @@
 //! `runner_error_t`: filling it by the kernel's rule for structs that grow, and printing it.
 
+use super::sized::Sized32;
 use super::{guarded, EINVAL};
 use crate::error::Error;
 use crate::stage::NAMES;
@@ -25,56 +26,28 @@ pub struct runner_error_t {
     pub message: [c_char; 240],
 }
 
-/// Bytes of the first published layout.
-const FIRST_LAYOUT: usize = 256;
-const _: () = assert!(size_of::<runner_error_t>() == FIRST_LAYOUT);
+const _: () = assert!(size_of::<runner_error_t>() == 256);
 
-/// An out-parameter of the caller's, checked once at the start of a call.
-#[derive(Clone, Copy)]
-pub(super) struct ErrorOut {
-    to: *mut runner_error_t,
-    size: u32,
+// SAFETY: the size is its first field.
+unsafe impl Sized32 for runner_error_t {
+    fn set_size(&mut self, size: u32) {
+        self.size = size;
+    }
 }
 
-impl ErrorOut {
-    /// None: the caller's struct is smaller than any published layout, so it can't be one.
-    ///
-    /// # Safety
-    /// `to` is NULL or points to a struct of the `size` that stands in it.
-    pub unsafe fn new(to: *mut runner_error_t) -> Option<ErrorOut> {
-        if to.is_null() {
-            return Some(ErrorOut { to, size: 0 });
-        }
-        // SAFETY: the caller promised at least the first field.
-        let size = unsafe { ptr::addr_of!((*to).size).read() };
-        (size == 0 || size as usize >= FIRST_LAYOUT).then_some(ErrorOut { to, size })
+/// The error, or success for None.
+pub(super) fn convert(error: Option<&Error>) -> runner_error_t {
+    let mut filled = runner_error_t {
+        size: 0,
+        stage: error.map_or(0, |e| e.stage() as u32),
+        index: error.and_then(Error::index).map_or(-1, |i| i as i32),
+        err: error.map_or(0, |e| e.errno() as i32),
+        message: [0; 240],
+    };
+    if let Some(error) = error {
+        copy_text(error.message(), &mut filled.message);
     }
-
-    /// Writes the error, or success for None.
-    pub fn fill(self, error: Option<&Error>) {
-        if self.to.is_null() {
-            return;
-        }
-        let mut filled = runner_error_t {
-            size: self.size,
-            stage: error.map_or(0, |e| e.stage() as u32),
-            index: error.and_then(Error::index).map_or(-1, |i| i as i32),
-            err: error.map_or(0, |e| e.errno() as i32),
-            message: [0; 240],
-        };
-        if let Some(error) = error {
-            copy_text(error.message(), &mut filled.message);
-        }
-        let known = FIRST_LAYOUT;
-        // SAFETY: `new` saw that the caller's struct has at least the bytes of the first layout (a size of 0 says
-        // so by the header), and any bytes beyond, which a later header declared, are inside `size`.
-        unsafe {
-            self.to.write(filled);
-            if let Some(beyond) = (self.size as usize).checked_sub(known) {
-                ptr::write_bytes(self.to.cast::<u8>().add(known), 0, beyond);
-            }
-        }
-    }
+    filled
 }
 
 /// Copies as much as fits with a NUL, cut at a character's boundary.

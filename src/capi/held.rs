@@ -1,6 +1,7 @@
 //! `runner_held_t`: a start that waits right before its exec.
 
-use super::error::{runner_error_t, ErrorOut};
+use super::error::{self, runner_error_t};
+use super::sized::Out;
 use super::start::launch;
 use super::{guarded, EINVAL};
 use crate::launch::held::Held;
@@ -73,10 +74,10 @@ pub unsafe extern "C" fn runner_held_resume(
         // SAFETY: it came from Box::into_raw in runner_start_held and is ended once.
         let held = unsafe { Box::from_raw(held) };
         // SAFETY: by the header's conventions. A struct too small to be one is not written.
-        let out = unsafe { ErrorOut::new(err) };
+        let out = unsafe { Out::new(err) };
         let result = held.resume();
         if let Some(out) = out {
-            out.fill(result.as_ref().err());
+            out.fill(error::convert(result.as_ref().err()));
         }
         result.unwrap_or_else(|error| -(error.errno() as c_int))
     })

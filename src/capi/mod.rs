@@ -6,9 +6,13 @@
 
 pub mod error;
 pub mod held;
+pub mod limits;
 pub mod options;
 pub mod probe;
+pub mod process;
+pub mod result;
 pub mod root;
+mod sized;
 pub mod start;
 
 use crate::error::Result;

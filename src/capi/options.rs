@@ -597,7 +597,7 @@ pub unsafe extern "C" fn runner_set_loopback_up(runner: *mut Runner, on: bool) -
 ///
 /// # Safety
 /// As for [`set`].
-unsafe fn flag(runner: *mut Runner, change: impl FnOnce(&mut Runner)) -> c_int {
+pub(super) unsafe fn flag(runner: *mut Runner, change: impl FnOnce(&mut Runner)) -> c_int {
     // SAFETY: the caller's promise.
     unsafe {
         set(runner, |r| {

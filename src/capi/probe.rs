@@ -1,5 +1,6 @@
 //! `runner_probe_t`: what this machine offers.
 
+use super::sized::{Out, Sized32};
 use super::{guarded, EINVAL};
 use crate::probe;
 use std::ffi::{c_char, c_int};
@@ -69,6 +70,13 @@ pub const RUNNER_CONTROLLER_FREEZER: u32 = 64;
 
 const _: () = assert!(size_of::<runner_probe_t>() == 1024);
 
+// SAFETY: the size is its first field.
+unsafe impl Sized32 for runner_probe_t {
+    fn set_size(&mut self, size: u32) {
+        self.size = size;
+    }
+}
+
 /// Finds out what this machine offers, by trying it where that is the only sure way: it starts two short-lived
 /// processes, and changes nothing.
 ///
@@ -79,30 +87,20 @@ pub unsafe extern "C" fn runner_probe(probe: *mut runner_probe_t) -> c_int {
         if probe.is_null() {
             return EINVAL;
         }
-        // SAFETY: not NULL, and the caller's struct begins with its size.
-        let size = unsafe { std::ptr::addr_of!((*probe).size).read() };
-        let known = size_of::<runner_probe_t>();
-        if size != 0 && (size as usize) < known {
+        // SAFETY: by the header's conventions.
+        let Some(out) = (unsafe { Out::new(probe) }) else {
             return EINVAL;
-        }
-        let found = probe::probe();
-        let filled = convert(&found, size);
-        // SAFETY: the struct has at least the bytes of this layout, and the rest is inside `size`.
-        unsafe {
-            probe.write(filled);
-            if let Some(beyond) = (size as usize).checked_sub(known) {
-                std::ptr::write_bytes(probe.cast::<u8>().add(known), 0, beyond);
-            }
-        }
+        };
+        out.fill(convert(&probe::probe()));
         0
     })
 }
 
-fn convert(found: &probe::Probe, size: u32) -> runner_probe_t {
+fn convert(found: &probe::Probe) -> runner_probe_t {
     let mut blocker = [0; 948];
     super::error::copy_text(&found.blockers.join("\n"), &mut blocker);
     runner_probe_t {
-        size,
+        size: 0,
         kernel: found.kernel.0 << 16 | found.kernel.1,
         clone3: found.clone3.into(),
         into_cgroup: found.into_cgroup.into(),

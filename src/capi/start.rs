@@ -1,6 +1,7 @@
 //! Starting, and explaining what a start would do.
 
-use super::error::{print, runner_error_t, ErrorOut};
+use super::error::{self, print, runner_error_t};
+use super::sized::Out;
 use super::{guarded, EINVAL};
 use crate::error::{Error, Result};
 use crate::stage::Stage;
@@ -102,7 +103,7 @@ pub(super) unsafe fn launch<T>(
     start: impl FnOnce(&Runner) -> Result<T>,
 ) -> std::result::Result<T, c_int> {
     // SAFETY: the caller's promise.
-    let Some(out) = (unsafe { ErrorOut::new(err) }) else {
+    let Some(out) = (unsafe { Out::new(err) }) else {
         return Err(EINVAL);
     };
     let panicked = || {
@@ -120,6 +121,6 @@ pub(super) unsafe fn launch<T>(
             None => Err(Error::options("the runner is NULL")),
         }
     });
-    out.fill(result.as_ref().err());
+    out.fill(error::convert(result.as_ref().err()));
     result.map_err(|error| -(error.errno() as c_int))
 }

@@ -11,6 +11,7 @@ use crate::stage::Stage;
 use crate::sys::nr;
 use crate::text::Text;
 use nix::errno::Errno;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// Born in a v2 cgroup where the kernel can do that; the rest is joined by writing 0 to cgroup.procs, which means
@@ -41,7 +42,22 @@ pub fn join_cgroups(emit: &mut Emit) -> Result<()> {
             .text(&Text::from_bytes(&procs));
         join(emit, Some(index), procs);
     }
+    join_run_groups(emit, born);
     Ok(())
+}
+
+/// The cgroups that were made for this run, which share no hierarchy with those of the caller.
+fn join_run_groups(emit: &mut Emit, born: bool) {
+    for dir in &emit.runner.run_groups {
+        if dir.v2 && born {
+            let path = Text::from_bytes(dir.path.as_os_str().as_bytes());
+            emit.birth = Some(Birth::Path(path));
+            continue;
+        }
+        let procs = dir.path.join("cgroup.procs");
+        let procs = Text::from_bytes(procs.as_os_str().as_bytes());
+        join(emit, None, Call::new(nr::OPENAT).arg(AT_FDCWD).text(&procs));
+    }
 }
 
 fn join(emit: &mut Emit, index: Option<usize>, open: Call) {

@@ -7,7 +7,7 @@ pub mod held;
 mod hints;
 mod idmap;
 mod make;
-mod reap;
+pub mod reap;
 pub mod signals;
 
 pub use hints::user_namespace_blocker;
@@ -29,11 +29,17 @@ impl Runner {
     /// Starts the program and returns its pid: its exec has happened, or, with ptrace and stops, the process has
     /// stopped or is about to.
     pub fn start(&self) -> Result<i32> {
+        self.check_unwatched()?;
         Ok(self.launch(WantPidfd::No)?.0)
     }
 
     /// As [`Runner::start`], with a pidfd beside the pid.
     pub fn start_pidfd(&self) -> Result<(i32, OwnedFd)> {
+        self.check_unwatched()?;
+        self.launch_pidfd()
+    }
+
+    pub(crate) fn launch_pidfd(&self) -> Result<(i32, OwnedFd)> {
         match self.launch(WantPidfd::Yes)? {
             (pid, Some(fd)) => Ok((pid, fd)),
             (_, None) => Err(no_pidfd()),
@@ -42,9 +48,20 @@ impl Runner {
 
     /// Starts the program up to right before its exec, and holds it there.
     pub fn start_held(&self) -> Result<Held> {
+        self.check_unwatched()?;
         match self.begin(true, WantPidfd::IfPossible)? {
             Progress::Held(launch) => Ok(Held::new(launch, self.clone())),
             Progress::Started { .. } => Err(Error::options("a held start that does not hold")),
+        }
+    }
+
+    /// Nobody would see to these options.
+    fn check_unwatched(&self) -> Result<()> {
+        match self.watched.is_asked_by() {
+            None => Ok(()),
+            Some(option) => Err(Error::options(format!(
+                "{option} needs a watched run: runner_spawn() or runner_run()"
+            ))),
         }
     }
 
@@ -72,9 +89,12 @@ impl Runner {
     /// The program of system calls that a start would run, a step a line.
     pub fn explain(&self) -> Result<String> {
         let host = Host::current();
+        let watched = self.watched.is_asked_by().map(|_| self.sketched());
+        let sketch = watched.transpose()?;
+        let runner = sketch.as_ref().map_or(self, |(prepared, _)| prepared);
         // No pipe is made for this; the number stands for one.
-        let pipe = (strategy(self, &host, false) == Strategy::Copy).then_some(1000);
-        let program = compile(self, &host, false, pipe)?;
+        let pipe = (strategy(runner, &host, false) == Strategy::Copy).then_some(1000);
+        let program = compile(runner, &host, false, pipe)?;
         Ok(crate::explain::explain(&program))
     }
 }

@@ -3,8 +3,11 @@
 //! Such a child has no exit signal: it sends no SIGCHLD, is not seen by a waitpid(-1) of the host, and is not reaped where
 //! the host ignores SIGCHLD. An exec gives it SIGCHLD (wait(2), __WCLONE), which also tells the two apart.
 
+use crate::run::cgroup::Cpu;
+use crate::run::End;
 use crate::sys::{self, nr};
 use nix::errno::Errno;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Waits for the end of a child of this kind (__WCLONE, __WALL); returns its wait status, or None where somebody else
 /// was faster.
@@ -59,4 +62,86 @@ fn event(pid: i32, options: i32) -> Option<i32> {
     // SAFETY: waitid writes the info.
     unsafe { sys::call(nr::WAITID, &args) }.ok()?;
     Some(info.si_code)
+}
+
+/// The end of a program, as it is known when it has been waited for.
+pub struct Collected {
+    pub end: End,
+    /// Of it and the children that it waited for.
+    pub cpu: Option<Cpu>,
+    /// The most resident memory of one of them in bytes, or of the host before the exec.
+    pub memory: Option<u64>,
+}
+
+/// Reaps the program that the pidfd holds. None: it has not ended.
+///
+/// Somebody else may have waited for it; then its status is lost, except that Linux 6.15 keeps it with the pidfd.
+pub fn collect(pidfd: &OwnedFd) -> Option<Collected> {
+    // SAFETY: both are plain data, for which zeroes are valid.
+    let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
+    let args = [
+        libc::P_PIDFD as usize,
+        pidfd.as_raw_fd() as usize,
+        &raw mut info as usize,
+        (libc::WEXITED | libc::WNOHANG | libc::__WALL) as usize,
+        &raw mut usage as usize,
+    ];
+    // SAFETY: waitid writes the info and the usage.
+    if unsafe { sys::call(nr::WAITID, &args) }.is_err() {
+        return Some(Collected {
+            end: status_by_pidfd(pidfd).unwrap_or(End::Lost),
+            cpu: None,
+            memory: None,
+        });
+    }
+    // SAFETY: after a wait that found something it is the status of a child, before that it is 0.
+    let status = unsafe { info.si_status() };
+    let end = match info.si_code {
+        0 => return None,
+        libc::CLD_EXITED => End::Code(status),
+        _ => End::Signal(status),
+    };
+    let ns = |t: libc::timeval| t.tv_sec as u64 * 1_000_000_000 + t.tv_usec as u64 * 1000;
+    let (user, system) = (ns(usage.ru_utime), ns(usage.ru_stime));
+    Some(Collected {
+        end,
+        cpu: Some(Cpu {
+            total: user + system,
+            system,
+        }),
+        memory: Some(usage.ru_maxrss as u64 * 1024),
+    })
+}
+
+/// struct pidfd_info of <linux/pidfd.h>, its first layout.
+#[repr(C)]
+#[derive(Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+const PIDFD_GET_INFO: usize = 0xC040_FF0B;
+const PIDFD_INFO_EXIT: u64 = 8;
+
+fn status_by_pidfd(pidfd: &OwnedFd) -> Option<End> {
+    let mut info = PidfdInfo {
+        mask: PIDFD_INFO_EXIT,
+        ..PidfdInfo::default()
+    };
+    let args = [
+        pidfd.as_raw_fd() as usize,
+        PIDFD_GET_INFO,
+        &raw mut info as usize,
+    ];
+    // SAFETY: the ioctl writes the struct, whose size is part of its number.
+    unsafe { sys::call(nr::IOCTL, &args) }.ok()?;
+    let status = info.exit_code;
+    match info.mask & PIDFD_INFO_EXIT != 0 {
+        true if libc::WIFEXITED(status) => Some(End::Code(libc::WEXITSTATUS(status))),
+        true => Some(End::Signal(libc::WTERMSIG(status))),
+        false => None,
+    }
 }

@@ -48,6 +48,7 @@ pub const OPENAT: Sysno = sysno("openat", libc::SYS_openat);
 pub const OPENAT2: Sysno = sysno("openat2", libc::SYS_openat2);
 pub const PERSONALITY: Sysno = sysno("personality", libc::SYS_personality);
 pub const PIDFD_OPEN: Sysno = sysno("pidfd_open", libc::SYS_pidfd_open);
+pub const PIDFD_SEND_SIGNAL: Sysno = sysno("pidfd_send_signal", libc::SYS_pidfd_send_signal);
 pub const PIVOT_ROOT: Sysno = sysno("pivot_root", libc::SYS_pivot_root);
 pub const PRCTL: Sysno = sysno("prctl", libc::SYS_prctl);
 pub const PRLIMIT64: Sysno = sysno("prlimit64", libc::SYS_prlimit64);

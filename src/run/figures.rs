@@ -1,0 +1,92 @@
+//! What a run has used, from the best source there is, and the looks that stand in where no cgroup counts.
+
+use super::cgroup::{Cpu, Group};
+use super::outcome::Source;
+use super::procfs::{self, Look};
+use crate::host::Host;
+
+/// A figure with its source.
+pub type Figure = (u64, Source);
+
+/// All the figures of a run. What is not there is None.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub cpu: Option<(Cpu, Source)>,
+    pub memory: Option<Figure>,
+    pub processes: Option<Figure>,
+    pub oom_kills: u64,
+    pub memory_limit_hits: u64,
+    pub forks_refused: u64,
+}
+
+impl Figures {
+    /// What the cgroups say now. A cgroup that is gone leaves the figures as they were.
+    pub fn update(&mut self, group: &Group) {
+        self.cpu = group.cpu().or(self.cpu);
+        self.memory = group.memory_peak().or(self.memory);
+        self.processes = group.processes_peak().or(self.processes);
+        self.oom_kills = group.oom_kills().max(self.oom_kills);
+        self.memory_limit_hits = group.memory_limit_hits().max(self.memory_limit_hits);
+        self.forks_refused = group.forks_refused().max(self.forks_refused);
+    }
+}
+
+/// Looks at a run from time to time, because something is not counted for it.
+pub struct Sampler {
+    pub needed: bool,
+    /// Something is enforced by it.
+    pub enforces: bool,
+    highest: Look,
+}
+
+/// memory.peak of cgroup v2.
+const MEMORY_PEAK_SINCE: (u32, u32) = (5, 19);
+/// pids.peak.
+const PIDS_PEAK_SINCE: (u32, u32) = (6, 1);
+
+impl Sampler {
+    pub fn new(group: &Group, host: &Host, enforces: bool) -> Sampler {
+        let kernel = host.features.kernel;
+        let v2 = group.memory_source() == Source::CgroupV2;
+        let uncounted = group.missing != 0 || kernel < PIDS_PEAK_SINCE;
+        Sampler {
+            needed: uncounted || v2 && kernel < MEMORY_PEAK_SINCE,
+            enforces,
+            highest: Look::default(),
+        }
+    }
+
+    /// How long until the next look, this long after the begin: often at first, since most runs are short.
+    pub fn pause(&self, elapsed: u64) -> u64 {
+        const MS: u64 = 1_000_000;
+        match self.enforces {
+            true => (elapsed / 16).clamp(2 * MS, 100 * MS),
+            false => (elapsed / 8).clamp(4 * MS, 250 * MS),
+        }
+    }
+
+    /// Looks at what no cgroup says.
+    pub fn look(&mut self, pid: i32, group: &Group) -> Look {
+        let mut now = match group.missing {
+            0 => Look::default(),
+            _ => procfs::look(pid),
+        };
+        now.memory = group.memory_now().unwrap_or(now.memory);
+        now.processes = group.processes_now().unwrap_or(now.processes);
+        let highest = &mut self.highest;
+        highest.cpu_ns = highest.cpu_ns.max(now.cpu_ns);
+        highest.memory = highest.memory.max(now.memory);
+        highest.processes = highest.processes.max(now.processes);
+        now
+    }
+
+    pub fn highest(&self) -> Look {
+        self.highest
+    }
+}
+
+/// The larger of a sampled figure and another one.
+pub fn larger(sampled: u64, other: Option<Figure>) -> Option<Figure> {
+    let sampled = (sampled > 0).then_some((sampled, Source::Sampled));
+    [other, sampled].into_iter().flatten().max_by_key(|figure| figure.0)
+}

@@ -1,0 +1,445 @@
+//! A run while it lives: what is done when its fd is readable, from the first event to the outcome.
+
+use super::cgroup::{Cpu, Group};
+use super::figures::{larger, Figure, Figures, Sampler};
+use super::options::Watched;
+use super::outcome::{Outcome, Source};
+use super::stdio::{Pipe, Read};
+use super::tree::{self, Mark};
+use super::verdict::{decide, Cause, End, Seen};
+use super::watch::{Token, Watch};
+use super::{now, procfs};
+use crate::host::Host;
+use crate::launch::reap::{self, Collected};
+use crate::runner::Runner;
+use nix::sys::resource::{getrusage, UsageWho};
+use once_cell::sync::Lazy;
+use std::os::fd::OwnedFd;
+
+/// What a run consists of.
+pub struct Live {
+    pub pid: i32,
+    /// Until the process is reaped.
+    pub pidfd: Option<OwnedFd>,
+    pub watch: Watch,
+    pub pipes: Vec<Pipe>,
+    pub group: Group,
+    pub mark: Option<Mark>,
+    pub missing: u32,
+    /// When the caller asked for it, and when the program began.
+    pub called: u64,
+    pub begin: u64,
+}
+
+pub struct Run {
+    pub live: Live,
+    limits: Watched,
+    /// In ns: the RLIMIT_CPU that the program has.
+    cpu_rlimit: Option<u64>,
+    file_size_limited: bool,
+    filtered: bool,
+    /// CPU time of the launch, which is not the program's.
+    base: Cpu,
+    figures: Figures,
+    sampler: Sampler,
+    /// How much the captures together may still keep.
+    left: u64,
+    cpu_due: Option<u64>,
+    sample_due: Option<u64>,
+    armed: Option<u64>,
+    cause: Option<Cause>,
+    ended: Option<Ended>,
+    pub outcome: Option<Outcome>,
+}
+
+/// The end of the first process.
+struct Ended {
+    at: u64,
+    collected: Collected,
+    filtered: bool,
+}
+
+const MS: u64 = 1_000_000;
+/// Between two attempts to put away what a run has left.
+const RETRY: u64 = MS;
+/// After this, what still can't be killed (a process in an uninterruptible sleep) is left behind.
+const GIVE_UP: u64 = 10_000 * MS;
+/// How often a finish is tried at once, before the timer is used.
+const QUICK_TRIES: u32 = 20;
+/// How many rounds of events one step takes.
+const ROUNDS: u32 = 16;
+/// No look at the CPU time is due earlier than this.
+const SHORTEST_NAP: u64 = MS / 2;
+
+static CPUS: Lazy<u64> = Lazy::new(|| {
+    // SAFETY: sysconf reads a number.
+    (unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).max(1) as u64
+});
+
+impl Run {
+    pub fn new(live: Live, asked: &Runner, prepared: &Runner) -> Run {
+        let soft = |resource: libc::__rlimit_resource_t| {
+            let limit = prepared.rlimits.iter().rev().find(|l| l.resource == resource);
+            limit.map(|l| l.soft).filter(|soft| *soft != libc::RLIM_INFINITY)
+        };
+        let limits = Watched {
+            input: None,
+            ..asked.watched.clone()
+        };
+        let enforces = limits.memory.is_some() && live.group.missing & super::missing::MEMORY != 0;
+        let base = match live.group.cpu() {
+            Some((cpu, _)) => cpu,
+            None => Cpu {
+                total: procfs::own_cpu(live.pid).unwrap_or(0),
+                system: 0,
+            },
+        };
+        Run {
+            cpu_rlimit: soft(libc::RLIMIT_CPU).map(|s| s.saturating_mul(1000 * MS)),
+            file_size_limited: soft(libc::RLIMIT_FSIZE).is_some(),
+            filtered: asked.seccomp.is_some(),
+            base,
+            figures: Figures::default(),
+            sampler: Sampler::new(&live.group, &Host::current(), enforces),
+            left: limits.output.unwrap_or(u64::MAX),
+            cpu_due: limits.cpu.map(|_| live.begin),
+            sample_due: None,
+            armed: None,
+            cause: None,
+            ended: None,
+            outcome: None,
+            limits,
+            live,
+        }
+    }
+
+    /// Takes in everything that is ready. True: the outcome is there.
+    pub fn step(&mut self) -> bool {
+        let mut rounds = 0;
+        while self.outcome.is_none() && rounds < ROUNDS {
+            let ready = self.live.watch.ready();
+            if ready.is_empty() {
+                break;
+            }
+            ready.into_iter().for_each(|token| self.take(token));
+            rounds += 1;
+        }
+        match self.outcome {
+            // The fd stays readable.
+            Some(_) => self.live.watch.set_timer(1),
+            // More is there: a host that is told of edges only has to be told again.
+            None if rounds == ROUNDS => self.set_timer(1),
+            None => self.arm(),
+        }
+        self.outcome.is_some()
+    }
+
+    fn take(&mut self, token: Token) {
+        match token {
+            Token::Timer => {
+                self.live.watch.clear_timer();
+                self.armed = None;
+                match self.ended {
+                    Some(_) => self.finish(),
+                    None => self.look(),
+                }
+            }
+            Token::Process => self.process_ended(),
+            Token::Pipe(i) => self.output(i),
+        }
+    }
+
+    /// Wakes the host when something is due.
+    pub fn arm(&mut self) {
+        let due = self.due();
+        if due != self.armed {
+            self.set_timer(due.unwrap_or(u64::MAX));
+            self.armed = due;
+        }
+    }
+
+    fn set_timer(&mut self, at: u64) {
+        self.live.watch.set_timer(at);
+        self.armed = Some(at);
+    }
+
+    fn due(&mut self) -> Option<u64> {
+        if self.ended.is_some() || self.cause.is_some() {
+            return Some(now() + RETRY);
+        }
+        let begin = self.live.begin;
+        if self.sampler.needed && self.sample_due.is_none() {
+            let time = now();
+            self.sample_due = Some(time + self.sampler.pause(time - begin));
+        }
+        let wall = self.limits.wall.map(|ns| begin.saturating_add(ns));
+        [wall, self.cpu_due, self.sample_due].into_iter().flatten().min()
+    }
+
+    /// A limit may have been passed.
+    fn look(&mut self) {
+        if self.cause.is_some() {
+            return self.kill_tree();
+        }
+        let time = now();
+        if self.limits.wall.is_some_and(|ns| time >= self.live.begin.saturating_add(ns)) {
+            return self.end(Cause::Wall);
+        }
+        if self.sample_due.is_some_and(|due| time >= due) {
+            self.sample_due = None;
+            let seen = self.sampler.look(self.live.pid, &self.live.group);
+            if self.sampler.enforces && self.limits.memory.is_some_and(|most| seen.memory > most) {
+                return self.end(Cause::Memory);
+            }
+        }
+        if self.cpu_due.is_some_and(|due| time >= due) {
+            self.look_at_cpu(time);
+        }
+    }
+
+    /// The budget cannot be used up before the rest of it has passed on every CPU, so that is when the next look is due.
+    fn look_at_cpu(&mut self, time: u64) {
+        let Some(limit) = self.limits.cpu else { return };
+        let used = self.cpu_so_far();
+        if used > limit {
+            return self.end(Cause::Cpu);
+        }
+        let threads = self.limits.processes.unwrap_or(u64::MAX).max(1);
+        let nap = (limit - used) / (*CPUS).min(threads);
+        self.cpu_due = Some(time.saturating_add(nap.max(SHORTEST_NAP)));
+    }
+
+    fn cpu_so_far(&mut self) -> u64 {
+        let total = match self.live.group.cpu() {
+            Some((cpu, _)) => cpu.total,
+            None => self.sampler.look(self.live.pid, &self.live.group).cpu_ns,
+        };
+        total.saturating_sub(self.base.total)
+    }
+
+    fn output(&mut self, i: usize) {
+        self.drain(i);
+        if self.live.pipes[i].cut {
+            self.end(Cause::Capture);
+        }
+    }
+
+    fn drain(&mut self, i: usize) -> Read {
+        let pipe = &mut self.live.pipes[i];
+        let read = pipe.drain(&mut self.left);
+        if read == Read::End {
+            if let Some(fd) = pipe.read.take() {
+                self.live.watch.remove(fd);
+            }
+        }
+        read
+    }
+
+    /// Ends the run, unless it has ended already.
+    pub fn end(&mut self, cause: Cause) {
+        if self.ended.is_none() && self.outcome.is_none() {
+            self.cause.get_or_insert(cause);
+            self.kill_tree();
+        }
+    }
+
+    fn kill_tree(&self) {
+        let live = &self.live;
+        if self.ended.is_none() {
+            tree::kill(live.pid, live.pidfd.as_ref());
+        }
+        live.group.kill();
+        if let Some(mark) = live.mark {
+            mark.kill_pass();
+        }
+    }
+
+    fn process_ended(&mut self) {
+        let at = now();
+        let Some(pidfd) = &self.live.pidfd else { return };
+        // While it is a zombie, /proc still knows.
+        let filtered = procfs::is_filtered(self.live.pid);
+        let Some(collected) = reap::collect(pidfd) else {
+            return;
+        };
+        self.live.watch.remove(pidfd);
+        // This one fd may be all that there is to read the figures with.
+        self.live.pidfd = None;
+        self.ended = Some(Ended {
+            at,
+            collected,
+            filtered: filtered.unwrap_or(self.filtered),
+        });
+        self.finish();
+    }
+
+    /// The first process is gone: so goes the rest of the tree, and when that is gone too, there is an outcome.
+    fn finish(&mut self) {
+        for _ in 0..QUICK_TRIES {
+            self.figures.update(&self.live.group);
+            if self.is_gone() {
+                return self.conclude();
+            }
+            self.kill_tree();
+            std::thread::yield_now();
+        }
+        let since = self.ended.as_ref().map_or(0, |ended| ended.at);
+        if now() > since + GIVE_UP {
+            self.live.group.reason = "what the program has left cannot be killed".into();
+            self.conclude();
+        }
+    }
+
+    fn is_gone(&mut self) -> bool {
+        let none = |mark: Mark| mark.kill_pass() == 0;
+        self.live.group.remove() && self.live.mark.is_none_or(none)
+    }
+
+    fn conclude(&mut self) {
+        for i in 0..self.live.pipes.len() {
+            // Nobody writes any more, so it ends; but who knows who else has the pipe.
+            for _ in 0..ROUNDS {
+                if self.drain(i) != Read::More {
+                    break;
+                }
+            }
+            if let Some(fd) = self.live.pipes[i].read.take() {
+                self.live.watch.remove(fd);
+            }
+        }
+        self.outcome = Some(self.judge());
+    }
+
+    fn judge(&self) -> Outcome {
+        let mut outcome = self.usage();
+        let Some(ended) = &self.ended else {
+            return outcome;
+        };
+        let memory_unlimited = self.live.missing & super::missing::MEMORY != 0;
+        let beyond = |figure: u64, limit: Option<u64>| limit.is_some_and(|most| figure > most);
+        let cpu = outcome.user_ns + outcome.system_ns;
+        let figures = &self.figures;
+        let at_own_limit = self.limits.memory.is_some() && figures.memory_limit_hits > 0;
+        let seen = Seen {
+            end: ended.collected.end,
+            cause: self.cause,
+            oom_at_own_limit: figures.oom_kills > 0 && at_own_limit,
+            memory_refused: at_own_limit && self.live.group.memory_hits_are_failures(),
+            memory_exceeded: memory_unlimited && beyond(outcome.memory_peak, self.limits.memory),
+            cpu_exceeded: beyond(cpu, self.limits.cpu),
+            // The kernel counts in ticks of up to 10 ms.
+            at_cpu_rlimit: self.cpu_rlimit.is_some_and(|ns| cpu + 10 * MS >= ns),
+            output_cut: outcome.output_cut,
+            file_size_limited: self.file_size_limited,
+            forks_refused: outcome.process_limit_hits > 0,
+            filtered: ended.filtered,
+        };
+        (outcome.verdict, outcome.evidence) = decide(&seen);
+        (outcome.exit_code, outcome.signal) = match ended.collected.end {
+            End::Code(code) => (code, 0),
+            End::Signal(signal) => (-1, signal),
+            End::Lost => (-1, 0),
+        };
+        outcome
+    }
+
+    /// The figures now, without a look at the cgroups.
+    fn usage(&self) -> Outcome {
+        let live = &self.live;
+        let end = self.ended.as_ref().map_or_else(now, |ended| ended.at);
+        let (cpu, cpu_source) = self.cpu();
+        let memory = self.memory().unwrap_or_default();
+        let processes = self.processes().unwrap_or_default();
+        let own_limit = self.limits.processes.is_some_and(|most| {
+            // A peak below the limit: another one, further up, was in the way.
+            processes.1 == Source::Sampled || processes.0 >= most
+        });
+        let kept = live.pipes.iter().map(|pipe| pipe.data.len() as u64).sum();
+        Outcome {
+            exit_code: -1,
+            wall_ns: end - live.begin,
+            user_ns: cpu.total - cpu.system,
+            system_ns: cpu.system,
+            cpu_source,
+            memory_peak: memory.0,
+            memory_source: memory.1,
+            oom_kills: self.figures.oom_kills.try_into().unwrap_or(u32::MAX),
+            processes_peak: processes.0,
+            processes_source: processes.1,
+            process_limit_hits: if own_limit { self.figures.forks_refused } else { 0 },
+            output_bytes: kept,
+            output_cut: live.pipes.iter().any(|pipe| pipe.cut),
+            setup_ns: live.begin - live.called,
+            missing: live.missing,
+            reason: live.group.reason.clone(),
+            ..Outcome::default()
+        }
+    }
+
+    /// The figures now.
+    pub fn usage_now(&mut self) -> Outcome {
+        if let Some(outcome) = &self.outcome {
+            return outcome.clone();
+        }
+        self.figures.update(&self.live.group);
+        if self.sampler.needed && self.ended.is_none() {
+            self.sampler.look(self.live.pid, &self.live.group);
+        }
+        self.usage()
+    }
+
+    fn cpu(&self) -> (Cpu, Source) {
+        let since_begin = |now: Cpu| {
+            let total = now.total.saturating_sub(self.base.total);
+            Cpu {
+                total,
+                system: now.system.saturating_sub(self.base.system).min(total),
+            }
+        };
+        if let Some((cpu, source)) = self.figures.cpu {
+            return (since_begin(cpu), source);
+        }
+        let sampled = Cpu {
+            total: self.sampler.highest().cpu_ns,
+            system: 0,
+        };
+        match self.ended.as_ref().and_then(|ended| ended.collected.cpu) {
+            Some(rusage) if rusage.total >= sampled.total => (since_begin(rusage), Source::Rusage),
+            _ if sampled.total > 0 => (since_begin(sampled), Source::Sampled),
+            _ => (Cpu::default(), Source::None),
+        }
+    }
+
+    fn memory(&self) -> Option<Figure> {
+        let group = &self.live.group;
+        if self.figures.memory.is_some() {
+            return self.figures.memory;
+        }
+        if let (Some(most), true) = (self.limits.memory, group.memory_hits_are_failures()) {
+            if self.figures.memory_limit_hits > 0 {
+                return Some((most, group.memory_source()));
+            }
+        }
+        let rusage = self.ended.as_ref().and_then(|ended| ended.collected.memory);
+        let own = rusage.filter(|peak| *peak > host_peak());
+        larger(self.sampler.highest().memory, own.map(|peak| (peak, Source::Rusage)))
+    }
+
+    fn processes(&self) -> Option<Figure> {
+        if self.figures.processes.is_some() {
+            return self.figures.processes;
+        }
+        match self.limits.processes {
+            Some(most) if self.figures.forks_refused > 0 => {
+                Some((most, self.live.group.pids_source()))
+            }
+            _ => larger(self.sampler.highest().processes, None),
+        }
+    }
+}
+
+/// Where the process's peak is not above this one, it may be this one: until its exec it had the host's memory.
+fn host_peak() -> u64 {
+    let peak = getrusage(UsageWho::RUSAGE_SELF).map(|usage| usage.max_rss());
+    peak.unwrap_or(i64::MAX / 1024).max(0) as u64 * 1024
+}

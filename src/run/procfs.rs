@@ -1,0 +1,130 @@
+//! Looks at the living processes of a run through /proc, where no cgroup counts for it.
+
+/// What proc_pid_stat(5) says of a process.
+pub struct Stat {
+    pub state: char,
+    /// CPU time of children that were waited for, in ns.
+    pub children_ns: u64,
+    pub threads: u64,
+    /// Resident memory in bytes.
+    pub resident: u64,
+}
+
+pub fn stat(pid: i32) -> Option<Stat> {
+    parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse(text: &str) -> Option<Stat> {
+    // The name may contain anything, blanks and brackets too; nothing after it does.
+    let (_, rest) = text.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    // proc_pid_stat(5) counts from 1, and the state is field 3.
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    // USER_HZ is 100 on every architecture that this library knows.
+    let ticks = |field| Some(number(field)? * 10_000_000);
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        children_ns: ticks(16)? + ticks(17)?,
+        threads: number(20)?,
+        resident: number(24)? * page_size(),
+    })
+}
+
+fn page_size() -> u64 {
+    // SAFETY: sysconf reads a constant.
+    (unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).max(4096) as u64
+}
+
+/// The sum over a tree.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    pub cpu_ns: u64,
+    pub memory: u64,
+    pub processes: u64,
+}
+
+/// More processes than this are not looked at one by one.
+const MOST: usize = 1000;
+
+/// The process and its descendants, as far as they have not been cut off from it. In a pid namespace that is all of them.
+pub fn look(pid: i32) -> Look {
+    let (mut sum, mut todo, mut seen) = (Look::default(), vec![pid], 0);
+    while let Some(pid) = todo.pop() {
+        let Some(stat) = stat(pid) else { continue };
+        seen += 1;
+        sum.processes += stat.threads;
+        sum.memory += stat.resident;
+        sum.cpu_ns += own_cpu(pid).unwrap_or(0) + stat.children_ns;
+        if seen < MOST {
+            todo.extend(children(pid));
+        }
+    }
+    sum.memory = sum.memory.max(peak(pid).unwrap_or(0));
+    sum
+}
+
+/// The process's own CPU time so far, by its clock.
+pub fn own_cpu(pid: i32) -> Option<u64> {
+    let pid = nix::unistd::Pid::from_raw(pid);
+    let clock = nix::time::clock_getcpuclockid(pid).ok()?;
+    super::clock(clock)
+}
+
+/// The highest resident memory of one process (VmHWM), which begins anew at an exec.
+fn peak(pid: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Children of every thread of it.
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let list = |thread: std::fs::DirEntry| {
+        std::fs::read_to_string(thread.path().join("children")).unwrap_or_default()
+    };
+    let lists: Vec<String> = threads.flatten().map(list).collect();
+    lists
+        .iter()
+        .flat_map(|list| list.split_whitespace())
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+/// Whether a seccomp filter is on the process, dead or alive.
+pub fn is_filtered(pid: i32) -> Option<bool> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let mode = text.lines().find_map(|line| line.strip_prefix("Seccomp:"))?;
+    Some(mode.trim() == "2")
+}
+
+/// Tasks of this user on the whole machine, which is what RLIMIT_NPROC counts.
+pub fn tasks_of(uid: u32) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return 0;
+    };
+    let tasks = |entry: std::fs::DirEntry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let own = entry.metadata().ok()?.uid() == uid;
+        own.then(|| stat(pid).map(|stat| stat.threads)).flatten()
+    };
+    entries.flatten().filter_map(tasks).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_could_forge_its_figures_by_its_name() {
+        let fields = "4 5 6 7 8 9 10 11 12 13 14 15 1 2 18 19 3 21 22 23 5 25";
+        let stat = parse(&format!("7 (a) S 9 (b) c) R {fields}")).unwrap();
+        assert_eq!((stat.state, stat.threads), ('R', 3));
+        assert_eq!(stat.children_ns, 30_000_000);
+        assert_eq!(stat.resident, 5 * page_size());
+    }
+}

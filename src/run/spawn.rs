@@ -1,0 +1,203 @@
+//! From options to a running program that is watched: its cgroups, its pipes, its limits, and the launch.
+
+use super::cgroup::places::{self, Places};
+use super::cgroup::{files::Dir, Group};
+use super::live::{Live, Run};
+use super::outcome::missing;
+use super::procfs;
+use super::stdio::Stdio;
+use super::tree::{Mark, RLIMIT_LOCKS};
+use super::watch::{Token, Watch};
+use super::{now, Process};
+use crate::error::{reason, Error, Result};
+use crate::host::Host;
+use crate::runner::{Rlimit, Runner};
+use crate::stage::Stage;
+use nix::errno::Errno;
+use nix::sys::resource::{getrlimit, Resource};
+use std::os::fd::BorrowedFd;
+
+impl Runner {
+    /// Starts the program and watches it.
+    pub fn spawn(&self) -> Result<Process> {
+        let called = now();
+        let places = places::find(&self.watched.cgroup_roots)?;
+        let taken = self.own_hierarchies()?;
+        let group = Group::make(&places, &self.watched, &taken, self.is_held_together())?;
+        let stdio = Stdio::make(self.files.as_deref(), &self.watched)?;
+        let watch = Watch::new()?;
+        let mark = self.mark(&group);
+        let prepared = self.prepared(stdio.as_ref(), group.dirs().to_vec(), group.missing, mark);
+        let (pid, pidfd) = prepared
+            .launch_pidfd()
+            .map_err(|error| self.explain_memory(error, &group))?;
+        // From here on a failure kills the process, by the drop of what watches it.
+        let live = Live {
+            pid,
+            pidfd: Some(pidfd),
+            called,
+            begin: now(),
+            pipes: stdio.map_or(Vec::new(), |stdio| stdio.pipes),
+            missing: group.missing | self.lost_tree(&group),
+            group,
+            mark,
+            watch,
+        };
+        let run = Run::new(live, self, &prepared);
+        let process = Process::new(pid, run);
+        process.lock().register()?;
+        Ok(process)
+    }
+
+    /// What a watched run would start, without its cgroups and with pipes that lead nowhere.
+    pub(crate) fn sketched(&self) -> Result<(Runner, Option<Stdio>)> {
+        let places = places::find(&self.watched.cgroup_roots)?;
+        let taken = self.own_hierarchies()?;
+        let held = self.is_held_together();
+        let dirs = Group::sketch(&places, &self.watched, &taken, held);
+        let stdio = Stdio::make(self.files.as_deref(), &self.watched)?;
+        let lacks = lacking(&places);
+        let mark = (dirs.is_empty() && !held).then(|| Mark::new(now()));
+        let prepared = self.prepared(stdio.as_ref(), dirs, lacks, mark);
+        Ok((prepared, stdio))
+    }
+
+    /// The death of the first process of a pid namespace is the death of all.
+    fn is_held_together(&self) -> bool {
+        self.has_namespace(libc::CLONE_NEWPID)
+    }
+
+    fn lost_tree(&self, group: &Group) -> u32 {
+        match group.holds() || self.is_held_together() {
+            true => 0,
+            false => missing::TREE,
+        }
+    }
+
+    fn mark(&self, group: &Group) -> Option<Mark> {
+        let own = self.rlimits.iter().any(|l| l.resource == RLIMIT_LOCKS);
+        (self.lost_tree(group) != 0 && !own).then(|| Mark::new(now()))
+    }
+
+    /// The devices of the hierarchies in which the caller has put the program into a cgroup of his own.
+    fn own_hierarchies(&self) -> Result<Vec<u64>> {
+        let failed = |errno: Errno| {
+            let message = format!("a cgroup of the caller's: {}", reason(errno));
+            Error::new(Stage::Cgroup, None, errno, message)
+        };
+        let mut devices = Vec::new();
+        for path in &self.cgroup_paths {
+            devices.push(nix::sys::stat::stat(path.as_cstr()).map_err(failed)?.st_dev);
+        }
+        if let Some(fd) = self.cgroup_fd {
+            // SAFETY: only its number is used, for one fstat; whether it is open is what that finds out.
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            devices.push(nix::sys::stat::fstat(fd).map_err(failed)?.st_dev);
+        }
+        Ok(devices)
+    }
+
+    /// The same options as an ordinary start takes them.
+    fn prepared(
+        &self,
+        stdio: Option<&Stdio>,
+        groups: Vec<Dir>,
+        lacks: u32,
+        mark: Option<Mark>,
+    ) -> Runner {
+        let mut runner = self.clone();
+        runner.watched = Default::default();
+        runner.run_groups = groups;
+        if let Some(stdio) = stdio {
+            runner.files = Some(stdio.table.clone());
+        }
+        for (resource, soft, hard) in self.stand_ins(lacks, mark) {
+            // What the caller has set himself stays.
+            if self.rlimits.iter().any(|l| l.resource == resource as u32) {
+                continue;
+            }
+            // The host's own hard limit can't be passed.
+            let most = getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard);
+            runner.rlimits.push(Rlimit {
+                resource: resource as u32,
+                soft: soft.min(most),
+                hard: hard.min(most),
+            });
+        }
+        runner
+    }
+
+    /// The rlimits that go with the limits of a watched run. Each is the second line behind something better, or stands in
+    /// for what is missing here.
+    fn stand_ins(&self, lacks: u32, mark: Option<Mark>) -> Vec<(Resource, u64, u64)> {
+        let mut limits = Vec::new();
+        if let Some(ns) = self.watched.cpu {
+            // Beyond the limit, so that it matters only where nobody looks in time.
+            let seconds = ns.div_ceil(1_000_000_000).saturating_add(1);
+            limits.push((Resource::RLIMIT_CPU, seconds, seconds.saturating_add(1)));
+        }
+        if let Some(bytes) = self.watched.output {
+            limits.push((Resource::RLIMIT_FSIZE, bytes, bytes));
+        }
+        if let (Some(bytes), true) = (self.watched.memory, lacks & missing::MEMORY != 0) {
+            // Address space is more than memory: what is mapped and never touched counts too.
+            let space = bytes.saturating_mul(2).saturating_add(SPARE_SPACE);
+            limits.push((Resource::RLIMIT_AS, space, space));
+        }
+        if let (Some(n), true) = (self.watched.processes, lacks & missing::PROCESSES != 0) {
+            let n = n.saturating_add(self.tasks_elsewhere());
+            limits.push((Resource::RLIMIT_NPROC, n, n));
+        }
+        if let Some(Mark(value)) = mark {
+            limits.push((Resource::RLIMIT_LOCKS, value, value));
+        }
+        limits
+    }
+
+    /// RLIMIT_NPROC counts all that a user has on the machine; since Linux 5.14 anew in each user namespace.
+    fn tasks_elsewhere(&self) -> u64 {
+        let anew = Host::current().features.kernel >= (5, 14);
+        if anew && self.has_namespace(libc::CLONE_NEWUSER) {
+            return 0;
+        }
+        let own = nix::unistd::geteuid().as_raw();
+        procfs::tasks_of(self.credential.as_ref().map_or(own, |c| c.uid))
+    }
+
+    fn explain_memory(&self, error: Error, group: &Group) -> Error {
+        match self.watched.memory {
+            Some(bytes) if group.memory_limit_hits() > 0 || group.oom_kills() > 0 => {
+                error.because(&format!("the memory limit of {bytes} bytes does not let it start"))
+            }
+            _ => error,
+        }
+    }
+}
+
+/// For the program's own text, its libraries and stacks.
+const SPARE_SPACE: u64 = 16 << 20;
+
+fn lacking(places: &Places) -> u32 {
+    let lacks = |controller, bit| match places.with(controller) {
+        Some(_) => 0,
+        None => bit,
+    };
+    lacks(places::MEMORY, missing::MEMORY) | lacks(places::PIDS, missing::PROCESSES)
+}
+
+impl Run {
+    /// Everything into the epoll, and the first timer.
+    pub fn register(&mut self) -> Result<()> {
+        let live = &self.live;
+        for (i, pipe) in live.pipes.iter().enumerate() {
+            if let Some(fd) = &pipe.read {
+                live.watch.add(fd, Token::Pipe(i))?;
+            }
+        }
+        if let Some(pidfd) = &live.pidfd {
+            live.watch.add(pidfd, Token::Process)?;
+        }
+        self.arm();
+        Ok(())
+    }
+}

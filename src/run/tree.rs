@@ -1,0 +1,111 @@
+//! Killing the whole tree of a run, whatever it has become.
+
+use crate::sys::{self, nr};
+use nix::errno::Errno;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// A pidfd of any process. None: there is no such process, no free fd, or no pidfds.
+pub fn open(pid: i32) -> Option<OwnedFd> {
+    // SAFETY: pidfd_open takes two numbers.
+    let fd = unsafe { sys::call(nr::PIDFD_OPEN, &[pid as usize, 0]) }.ok()?;
+    // SAFETY: the fd is new and ours.
+    Some(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Kills the process that the pidfd holds, or, where none could be had, the one with this pid.
+pub fn kill(pid: i32, fd: Option<&OwnedFd>) {
+    send(pid, fd, libc::SIGKILL);
+}
+
+fn send(pid: i32, fd: Option<&OwnedFd>, signal: i32) {
+    let (call, target) = match fd {
+        Some(fd) => (nr::PIDFD_SEND_SIGNAL, fd.as_raw_fd()),
+        None => (nr::KILL, pid),
+    };
+    // SAFETY: both calls take numbers; the last two are 0 (no siginfo, no flags).
+    let _ = unsafe { sys::call(call, &[target as usize, signal as usize, 0, 0]) };
+}
+
+/// A mark that every process of a run inherits and cannot shed upwards: a hard limit of RLIMIT_LOCKS, which the
+/// kernel has not used since 2.4.25, with a number of the run's own. It finds the processes of a run that neither a cgroup
+/// nor a pid namespace holds together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(pub u64);
+
+/// RLIMIT_LOCKS of <sys/resource.h>.
+pub const RLIMIT_LOCKS: u32 = 10;
+
+impl Mark {
+    /// Unlike that of any other run on this machine: the time in ns and the pid. Below the limit that a host may have itself.
+    pub fn new(now: u64) -> Mark {
+        Mark((u64::from(std::process::id()) << 40 ^ now) & (u64::MAX >> 2) | 1 << 61)
+    }
+
+    /// Stops all that bear it until no new ones turn up, then kills them. Returns how many there were.
+    pub fn kill_pass(self) -> usize {
+        let mut stopped = 0;
+        loop {
+            let found = self.signal_all(libc::SIGSTOP);
+            if found <= stopped {
+                break;
+            }
+            stopped = found;
+        }
+        match stopped {
+            0 => 0,
+            _ => self.signal_all(libc::SIGKILL),
+        }
+    }
+
+    fn signal_all(self, signal: i32) -> usize {
+        let mut found = 0;
+        for pid in processes() {
+            // Held first and looked at then: so it is the one that was looked at.
+            let fd = open(pid);
+            if self.is_on(pid) && !is_zombie(pid) {
+                send(pid, fd.as_ref(), signal);
+                found += 1;
+            }
+        }
+        found
+    }
+
+    fn is_on(self, pid: i32) -> bool {
+        match hard_limit(pid) {
+            Ok(limit) => limit == self.0,
+            // Another user's: open to everybody in /proc.
+            Err(Errno::EPERM) => listed_limit(pid) == Some(self.0),
+            Err(_) => false,
+        }
+    }
+}
+
+fn hard_limit(pid: i32) -> Result<u64, Errno> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let args = [pid as usize, RLIMIT_LOCKS as usize, 0, &raw mut limit as usize];
+    // SAFETY: prlimit64 writes the limit.
+    unsafe { sys::call(nr::PRLIMIT64, &args) }.map(|_| limit.rlim_max)
+}
+
+/// proc_pid_limits(5): "Max file locks  SOFT  HARD  locks".
+fn listed_limit(pid: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("Max file locks"))?;
+    line.split_whitespace().nth(4)?.parse().ok()
+}
+
+fn is_zombie(pid: i32) -> bool {
+    super::procfs::stat(pid).is_none_or(|stat| stat.state == 'Z' || stat.state == 'X')
+}
+
+/// Every process that /proc shows.
+fn processes() -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pid = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    entries.flatten().filter_map(pid).collect()
+}
