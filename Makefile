@@ -20,7 +20,7 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/exit.static
 
-.PHONY: all lib examples demo test test-rust test-header test-c test-c-user test-asan bench header \
+.PHONY: all lib examples demo test test-rust test-header test-c test-c-user test-asan test-vm bench header \
 	header-check lint clean help
 
 all: lib examples
@@ -92,6 +92,10 @@ test-c-user: $(C_TESTS) $(GUEST_PROGRAMS)
 ## make test-asan     the same with the tests under AddressSanitizer
 test-asan: $(ASAN_TESTS) $(GUEST_PROGRAMS)
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1 c-tests/run.sh $(ASAN_TESTS)
+
+## make test-vm       the C suite on Debian's kernel 6.1 with cgroup v2 alone: KERNELS="5.10 6.1 6.12" TESTS="root sync"
+test-vm: $(C_TESTS) $(GUEST_PROGRAMS)
+	KERNELS="$(KERNELS)" TESTS="$(TESTS)" vm/run.sh $(C_TESTS)
 
 ## make bench         the start benchmark: `make bench ARGS=--markdown` for README's table
 bench: lib $(BENCHES)
