@@ -143,10 +143,7 @@ pub unsafe extern "C" fn runner_capture(
 /// Returns 0, or -EINVAL: NULL or empty. What is wrong with the directory is said when a run starts (stage cgroup). Since
 /// 0.1.0. cgroups(7).
 #[no_mangle]
-pub unsafe extern "C" fn runner_set_cgroup_root(
-    runner: *mut Runner,
-    path: *const c_char,
-) -> c_int {
+pub unsafe extern "C" fn runner_set_cgroup_root(runner: *mut Runner, path: *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
     unsafe { set(runner, |r| Some(r.set_cgroup_root(string(path)?))) }
 }

@@ -1,6 +1,6 @@
 //! `runner_process_t`: a watched run.
 
-use super::error::{runner_error_t, convert as convert_error};
+use super::error::{convert as convert_error, runner_error_t};
 use super::result::{convert, of_launch_error, runner_result_t};
 use super::sized::Out;
 use super::start::launch;

@@ -88,5 +88,8 @@ impl Sampler {
 /// The larger of a sampled figure and another one.
 pub fn larger(sampled: u64, other: Option<Figure>) -> Option<Figure> {
     let sampled = (sampled > 0).then_some((sampled, Source::Sampled));
-    [other, sampled].into_iter().flatten().max_by_key(|figure| figure.0)
+    [other, sampled]
+        .into_iter()
+        .flatten()
+        .max_by_key(|figure| figure.0)
 }

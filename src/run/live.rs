@@ -40,6 +40,8 @@ pub struct Run {
     filtered: bool,
     /// CPU time of the launch, which is not the program's.
     base: Cpu,
+    /// The same by the clock of the process.
+    own_base: u64,
     figures: Figures,
     sampler: Sampler,
     /// How much the captures together may still keep.
@@ -79,26 +81,32 @@ static CPUS: Lazy<u64> = Lazy::new(|| {
 impl Run {
     pub fn new(live: Live, asked: &Runner, prepared: &Runner) -> Run {
         let soft = |resource: libc::__rlimit_resource_t| {
-            let limit = prepared.rlimits.iter().rev().find(|l| l.resource == resource);
-            limit.map(|l| l.soft).filter(|soft| *soft != libc::RLIM_INFINITY)
+            let limit = prepared
+                .rlimits
+                .iter()
+                .rev()
+                .find(|l| l.resource == resource);
+            limit
+                .map(|l| l.soft)
+                .filter(|soft| *soft != libc::RLIM_INFINITY)
         };
         let limits = Watched {
             input: None,
             ..asked.watched.clone()
         };
         let enforces = limits.memory.is_some() && live.group.missing & super::missing::MEMORY != 0;
-        let base = match live.group.cpu() {
-            Some((cpu, _)) => cpu,
-            None => Cpu {
-                total: procfs::own_cpu(live.pid).unwrap_or(0),
-                system: 0,
-            },
+        let own_base = procfs::own_cpu(live.pid).unwrap_or(0);
+        let own = Cpu {
+            total: own_base,
+            system: 0,
         };
+        let base = live.group.cpu().map_or(own, |(cpu, _)| cpu);
         Run {
             cpu_rlimit: soft(libc::RLIMIT_CPU).map(|s| s.saturating_mul(1000 * MS)),
             file_size_limited: soft(libc::RLIMIT_FSIZE).is_some(),
             filtered: asked.seccomp.is_some(),
             base,
+            own_base,
             figures: Figures::default(),
             sampler: Sampler::new(&live.group, &Host::current(), enforces),
             left: limits.output.unwrap_or(u64::MAX),
@@ -173,7 +181,10 @@ impl Run {
             self.sample_due = Some(time + self.sampler.pause(time - begin));
         }
         let wall = self.limits.wall.map(|ns| begin.saturating_add(ns));
-        [wall, self.cpu_due, self.sample_due].into_iter().flatten().min()
+        [wall, self.cpu_due, self.sample_due]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// A limit may have been passed.
@@ -182,7 +193,11 @@ impl Run {
             return self.kill_tree();
         }
         let time = now();
-        if self.limits.wall.is_some_and(|ns| time >= self.live.begin.saturating_add(ns)) {
+        if self
+            .limits
+            .wall
+            .is_some_and(|ns| time >= self.live.begin.saturating_add(ns))
+        {
             return self.end(Cause::Wall);
         }
         if self.sample_due.is_some_and(|due| time >= due) {
@@ -209,12 +224,15 @@ impl Run {
         self.cpu_due = Some(time.saturating_add(nap.max(SHORTEST_NAP)));
     }
 
+    /// A cgroup's count lags behind by up to a tick of the kernel; the clock of a process does not.
     fn cpu_so_far(&mut self) -> u64 {
         let total = match self.live.group.cpu() {
             Some((cpu, _)) => cpu.total,
             None => self.sampler.look(self.live.pid, &self.live.group).cpu_ns,
         };
-        total.saturating_sub(self.base.total)
+        let own = procfs::own_cpu(self.live.pid).unwrap_or(0);
+        let used = total.saturating_sub(self.base.total);
+        used.max(own.saturating_sub(self.own_base))
     }
 
     fn output(&mut self, i: usize) {
@@ -256,7 +274,9 @@ impl Run {
 
     fn process_ended(&mut self) {
         let at = now();
-        let Some(pidfd) = &self.live.pidfd else { return };
+        let Some(pidfd) = &self.live.pidfd else {
+            return;
+        };
         // While it is a zombie, /proc still knows.
         let filtered = procfs::is_filtered(self.live.pid);
         let Some(collected) = reap::collect(pidfd) else {
@@ -319,12 +339,14 @@ impl Run {
         let beyond = |figure: u64, limit: Option<u64>| limit.is_some_and(|most| figure > most);
         let cpu = outcome.user_ns + outcome.system_ns;
         let figures = &self.figures;
-        let at_own_limit = self.limits.memory.is_some() && figures.memory_limit_hits > 0;
+        let (hits, peak) = (figures.memory_limit_hits, outcome.memory_peak);
+        let met = |most| self.live.group.met_memory_limit(most, hits, peak);
+        let at_own_limit = self.limits.memory.is_some_and(met);
         let seen = Seen {
             end: ended.collected.end,
             cause: self.cause,
             oom_at_own_limit: figures.oom_kills > 0 && at_own_limit,
-            memory_refused: at_own_limit && self.live.group.memory_hits_are_failures(),
+            memory_refused: at_own_limit && hits > 0,
             memory_exceeded: memory_unlimited && beyond(outcome.memory_peak, self.limits.memory),
             cpu_exceeded: beyond(cpu, self.limits.cpu),
             // The kernel counts in ticks of up to 10 ms.
@@ -366,7 +388,11 @@ impl Run {
             oom_kills: self.figures.oom_kills.try_into().unwrap_or(u32::MAX),
             processes_peak: processes.0,
             processes_source: processes.1,
-            process_limit_hits: if own_limit { self.figures.forks_refused } else { 0 },
+            process_limit_hits: if own_limit {
+                self.figures.forks_refused
+            } else {
+                0
+            },
             output_bytes: kept,
             output_cut: live.pipes.iter().any(|pipe| pipe.cut),
             setup_ns: live.begin - live.called,
@@ -415,14 +441,16 @@ impl Run {
         if self.figures.memory.is_some() {
             return self.figures.memory;
         }
-        if let (Some(most), true) = (self.limits.memory, group.memory_hits_are_failures()) {
-            if self.figures.memory_limit_hits > 0 {
-                return Some((most, group.memory_source()));
-            }
+        // Without a peak from the kernel: the limit, where it was met.
+        if let (Some(most), 1..) = (self.limits.memory, self.figures.memory_limit_hits) {
+            return Some((most, group.memory_source()));
         }
         let rusage = self.ended.as_ref().and_then(|ended| ended.collected.memory);
         let own = rusage.filter(|peak| *peak > host_peak());
-        larger(self.sampler.highest().memory, own.map(|peak| (peak, Source::Rusage)))
+        larger(
+            self.sampler.highest().memory,
+            own.map(|peak| (peak, Source::Rusage)),
+        )
     }
 
     fn processes(&self) -> Option<Figure> {

@@ -97,7 +97,9 @@ fn children(pid: i32) -> Vec<i32> {
 /// Whether a seccomp filter is on the process, dead or alive.
 pub fn is_filtered(pid: i32) -> Option<bool> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let mode = text.lines().find_map(|line| line.strip_prefix("Seccomp:"))?;
+    let mode = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Seccomp:"))?;
     Some(mode.trim() == "2")
 }
 

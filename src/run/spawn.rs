@@ -164,12 +164,15 @@ impl Runner {
         procfs::tasks_of(self.credential.as_ref().map_or(own, |c| c.uid))
     }
 
+    /// What a program needs to be started at all counts too.
     fn explain_memory(&self, error: Error, group: &Group) -> Error {
-        match self.watched.memory {
-            Some(bytes) if group.memory_limit_hits() > 0 || group.oom_kills() > 0 => {
-                error.because(&format!("the memory limit of {bytes} bytes does not let it start"))
-            }
-            _ => error,
+        let Some(bytes) = self.watched.memory else {
+            return error;
+        };
+        let peak = group.memory_peak().map_or(0, |(peak, _)| peak);
+        match group.met_memory_limit(bytes, group.memory_limit_hits(), peak) {
+            true => error.because(&format!("the memory limit is {bytes} bytes")),
+            false => error,
         }
     }
 }

@@ -54,7 +54,14 @@ impl Stdio {
             _given: Vec::new(),
         };
         if files.is_none() {
-            let null = failed(None, nix::fcntl::open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty()))?;
+            let null = failed(
+                None,
+                nix::fcntl::open(
+                    "/dev/null",
+                    OFlag::O_RDWR | OFlag::O_CLOEXEC,
+                    nix::sys::stat::Mode::empty(),
+                ),
+            )?;
             stdio.table = vec![null.as_raw_fd(); 3];
             stdio._given.push(null);
         }
@@ -80,7 +87,10 @@ impl Stdio {
     fn capture(&mut self, capture: &Capture) -> Result<()> {
         let (read, write) = failed(Some(capture.fd), nix::unistd::pipe2(OFlag::O_CLOEXEC))?;
         // Only our end: the program's is an ordinary one.
-        failed(Some(capture.fd), fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)))?;
+        failed(
+            Some(capture.fd),
+            fcntl(&read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)),
+        )?;
         self.give(capture.fd, write);
         self.pipes.push(Pipe {
             child_fd: capture.fd,
@@ -115,8 +125,7 @@ fn input(bytes: &[u8]) -> Result<OwnedFd> {
     }
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let no_exec = MFdFlags::from_bits_retain(0x0008);
-    let made = memfd_create(c"input", flags | no_exec)
-        .or_else(|_| memfd_create(c"input", flags));
+    let made = memfd_create(c"input", flags | no_exec).or_else(|_| memfd_create(c"input", flags));
     let mut file = std::fs::File::from(failed(Some(0), made)?);
     let fill = |file: &mut std::fs::File| {
         file.write_all(bytes)?;

@@ -85,7 +85,12 @@ fn hard_limit(pid: i32) -> Result<u64, Errno> {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    let args = [pid as usize, RLIMIT_LOCKS as usize, 0, &raw mut limit as usize];
+    let args = [
+        pid as usize,
+        RLIMIT_LOCKS as usize,
+        0,
+        &raw mut limit as usize,
+    ];
     // SAFETY: prlimit64 writes the limit.
     unsafe { sys::call(nr::PRLIMIT64, &args) }.map(|_| limit.rlim_max)
 }
@@ -93,7 +98,9 @@ fn hard_limit(pid: i32) -> Result<u64, Errno> {
 /// proc_pid_limits(5): "Max file locks  SOFT  HARD  locks".
 fn listed_limit(pid: i32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
-    let line = text.lines().find(|line| line.starts_with("Max file locks"))?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("Max file locks"))?;
     line.split_whitespace().nth(4)?.parse().ok()
 }
 

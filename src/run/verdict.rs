@@ -54,8 +54,14 @@ pub fn decide(seen: &Seen) -> (Verdict, Evidence) {
         _ => 0,
     };
     let rows = [
-        (seen.cause == Some(Cause::Caller), (Verdict::Killed, Evidence::Caller)),
-        (seen.oom_at_own_limit, (Verdict::MemoryLimit, Evidence::OomKiller)),
+        (
+            seen.cause == Some(Cause::Caller),
+            (Verdict::Killed, Evidence::Caller),
+        ),
+        (
+            seen.oom_at_own_limit,
+            (Verdict::MemoryLimit, Evidence::OomKiller),
+        ),
         (
             seen.cause == Some(Cause::Memory) || seen.memory_exceeded,
             (Verdict::MemoryLimit, Evidence::MemoryFigure),
@@ -70,7 +76,10 @@ pub fn decide(seen: &Seen) -> (Verdict, Evidence) {
                 || signal == libc::SIGXCPU && seen.at_cpu_rlimit,
             (Verdict::TimeLimit, Evidence::CpuTime),
         ),
-        (seen.cause == Some(Cause::Wall), (Verdict::WallLimit, Evidence::WallTimer)),
+        (
+            seen.cause == Some(Cause::Wall),
+            (Verdict::WallLimit, Evidence::WallTimer),
+        ),
         (
             signal == libc::SIGXFSZ && seen.file_size_limited,
             (Verdict::OutputLimit, Evidence::FileSize),
@@ -79,14 +88,25 @@ pub fn decide(seen: &Seen) -> (Verdict, Evidence) {
             signal == libc::SIGSYS && seen.filtered,
             (Verdict::ForbiddenSyscall, Evidence::Seccomp),
         ),
-        (failed && seen.memory_refused, (Verdict::MemoryLimit, Evidence::OomKiller)),
-        (failed && seen.forks_refused, (Verdict::ProcessLimit, Evidence::PidsEvents)),
+        (
+            failed && seen.memory_refused,
+            (Verdict::MemoryLimit, Evidence::OomKiller),
+        ),
+        (
+            failed && seen.forks_refused,
+            (Verdict::ProcessLimit, Evidence::PidsEvents),
+        ),
         (signal != 0, (Verdict::Signalled, Evidence::Signal)),
-        (seen.end == End::Lost, (Verdict::Finished, Evidence::StatusLost)),
+        (
+            seen.end == End::Lost,
+            (Verdict::Finished, Evidence::StatusLost),
+        ),
     ];
     rows.iter()
         .find(|(holds, _)| *holds)
-        .map_or((Verdict::Finished, Evidence::ExitCode), |(_, answer)| *answer)
+        .map_or((Verdict::Finished, Evidence::ExitCode), |(_, answer)| {
+            *answer
+        })
 }
 
 #[cfg(test)]

@@ -74,7 +74,10 @@ impl Watch {
     /// What is ready now.
     pub fn ready(&self) -> Vec<Token> {
         let mut events = [EpollEvent::empty(); 8];
-        let n = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        let n = self
+            .epoll
+            .wait(&mut events, EpollTimeout::ZERO)
+            .unwrap_or(0);
         events[..n]
             .iter()
             .map(|event| Token::from_number(event.data()))
@@ -100,6 +103,9 @@ fn failed(errno: Errno) -> Error {
         Errno::EMFILE => " (RLIMIT_NOFILE of the host)",
         _ => "",
     };
-    let message = format!("an epoll and a timer to watch the run with: {}{hint}", reason(errno));
+    let message = format!(
+        "an epoll and a timer to watch the run with: {}{hint}",
+        reason(errno)
+    );
     Error::new(Stage::Watch, None, errno, message)
 }

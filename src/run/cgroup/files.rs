@@ -37,10 +37,10 @@ pub const OOM_KILLS: Item = Item {
     v1: ("memory.oom_control", "oom_kill"),
     v2: ("memory.events", "oom_kill"),
 };
-/// How often this cgroup's own limit stood in the way: in v2 to the point of failing, in v1 also where memory could be
-/// reclaimed.
+/// How often this cgroup's own limit stood in the way to the point of failing. v1 has nothing like it: its failcnt
+/// counts reclaim too, and stays 0 on newer kernels (seen on 6.18).
 pub const MEMORY_LIMIT_HITS: Item = Item {
-    v1: ("memory.failcnt", ""),
+    v1: ("", ""),
     v2: ("memory.events", "oom"),
 };
 pub const PIDS_MAX: Item = Item {
@@ -115,7 +115,13 @@ pub fn keyed(text: &str, key: &str) -> Option<u64> {
     if key.is_empty() {
         return text.trim().parse().ok();
     }
-    let value = |line: &str| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok();
+    let value = |line: &str| {
+        line.strip_prefix(key)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    };
     text.lines().find_map(value)
 }
 

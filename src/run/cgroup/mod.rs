@@ -108,7 +108,11 @@ impl Group {
     pub fn sketch(places: &Places, watched: &Watched, taken: &[u64], held: bool) -> Vec<Dir> {
         let choice = Choice::new(places, watched, taken, held);
         let name = format!("runner-{}-N", std::process::id());
-        choice.places().iter().map(|place| child(place, &name)).collect()
+        choice
+            .places()
+            .iter()
+            .map(|place| child(place, &name))
+            .collect()
     }
 
     pub fn make(places: &Places, watched: &Watched, taken: &[u64], held: bool) -> Result<Group> {
@@ -220,13 +224,19 @@ impl Group {
         number(&self.memory, files::OOM_KILLS)
     }
 
+    /// v2 only.
     pub fn memory_limit_hits(&self) -> u64 {
         number(&self.memory, files::MEMORY_LIMIT_HITS)
     }
 
-    /// Whether those hits are failures (v2), or perhaps only reclaim (v1).
-    pub fn memory_hits_are_failures(&self) -> bool {
-        self.memory.as_ref().is_some_and(|dir| dir.v2)
+    /// Whether memory was refused at this limit, which is the run's own. In v1 only the peak says so; the kernel charges in
+    /// batches, so it may stay a little below.
+    pub fn met_memory_limit(&self, limit: u64, hits: u64, peak: u64) -> bool {
+        match self.memory_source() {
+            Source::CgroupV2 => hits > 0,
+            Source::CgroupV1 => peak.saturating_add(CHARGE_BATCH) >= limit,
+            _ => false,
+        }
     }
 
     pub fn processes_peak(&self) -> Option<(u64, Source)> {
@@ -301,6 +311,8 @@ impl Group {
 
 /// How long a drop waits for the dead to be put away, in milliseconds.
 const REMOVAL_TRIES: u32 = 1000;
+/// MEMCG_CHARGE_BATCH of the kernel, in bytes.
+const CHARGE_BATCH: u64 = 64 * 4096;
 /// PID_MAX_LIMIT of the kernel: pids.max takes no higher number.
 const PID_MAX_LIMIT: u64 = 4 * 1024 * 1024;
 
@@ -339,7 +351,10 @@ fn limit_memory(dir: &Dir, bytes: u64) -> std::result::Result<(), Failure> {
         let _ = dir.write("memory.zswap.max", "0");
         // The whole run ends, not the largest of its processes. Linux 4.19.
         let _ = dir.write("memory.oom.group", "1");
-    } else if dir.write("memory.memsw.limit_in_bytes", &most.to_string()).is_err() {
+    } else if dir
+        .write("memory.memsw.limit_in_bytes", &most.to_string())
+        .is_err()
+    {
         let _ = dir.write("memory.swappiness", "0");
     }
     Ok(())
@@ -356,7 +371,9 @@ fn limit_quota(dir: &Dir, percent: u32) -> std::result::Result<(), Failure> {
 
 fn refused(failure: Failure) -> Error {
     let hint = match failure.errno {
-        Errno::ENOSPC | Errno::EAGAIN => " (too many cgroups: cgroup.max.descendants or the kernel's own limit)",
+        Errno::ENOSPC | Errno::EAGAIN => {
+            " (too many cgroups: cgroup.max.descendants or the kernel's own limit)"
+        }
         Errno::EROFS => " (the hierarchy is mounted read-only)",
         _ => "",
     };

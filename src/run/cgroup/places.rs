@@ -75,9 +75,7 @@ pub struct Mount {
 /// Names to bits; what is not known is left out.
 pub fn controllers<'a>(names: impl Iterator<Item = &'a str>) -> u32 {
     let bit = |name: &str| NAMES.iter().find(|(known, _)| *known == name);
-    names
-        .filter_map(bit)
-        .fold(0, |all, (_, bit)| all | bit)
+    names.filter_map(bit).fold(0, |all, (_, bit)| all | bit)
 }
 
 /// The hierarchies that this process sees. A mount that another one covers is not what its path leads to.
@@ -105,7 +103,11 @@ fn mount(line: &str) -> Option<Mount> {
         point: unescape(point),
         v2,
         device: nix::sys::stat::makedev(high.parse().ok()?, low.parse().ok()?),
-        controllers: if v2 { 0 } else { controllers(options.split(',')) },
+        controllers: if v2 {
+            0
+        } else {
+            controllers(options.split(','))
+        },
     })
 }
 
@@ -113,7 +115,9 @@ fn mount(line: &str) -> Option<Mount> {
 fn unescape(text: &str) -> PathBuf {
     let (bytes, mut plain, mut at) = (text.as_bytes(), Vec::new(), 0);
     while at < bytes.len() {
-        let octal = (bytes[at] == b'\\').then(|| text.get(at + 1..at + 4)).flatten();
+        let octal = (bytes[at] == b'\\')
+            .then(|| text.get(at + 1..at + 4))
+            .flatten();
         match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             Some(byte) => {
                 plain.push(byte);
@@ -151,7 +155,11 @@ impl Mount {
             _ => self.point.clone(),
         };
         Dir {
-            path: if path.exists() { path } else { self.point.clone() },
+            path: if path.exists() {
+                path
+            } else {
+                self.point.clone()
+            },
             v2: self.v2,
         }
     }
@@ -193,12 +201,17 @@ impl Mount {
                 path: path.into(),
                 v2: true,
             };
-            let Some(place) = is_domain(&dir).then(|| self.place(dir, &mut refused)).flatten()
+            let Some(place) = is_domain(&dir)
+                .then(|| self.place(dir, &mut refused))
+                .flatten()
             else {
                 continue;
             };
             let weight = |place: &Place| (place.controllers & (MEMORY | PIDS)).count_ones();
-            if best.as_ref().is_none_or(|best| weight(best) < weight(&place)) {
+            if best
+                .as_ref()
+                .is_none_or(|best| weight(best) < weight(&place))
+            {
                 best = Some(place);
             }
         }
@@ -219,7 +232,11 @@ fn is_complete(place: &Place) -> bool {
 fn lacking(place: &Place, own: &Dir) -> String {
     let path = place.dir.path.display();
     let has = controllers(
-        place.dir.read("cgroup.controllers").unwrap_or_default().split_whitespace(),
+        place
+            .dir
+            .read("cgroup.controllers")
+            .unwrap_or_default()
+            .split_whitespace(),
     );
     let hint = match has & (MEMORY | PIDS) {
         0 => "it has no memory and pids controllers itself (v1 has them, or its parent does not give them)",
@@ -240,7 +257,8 @@ pub fn writable(path: &Path) -> std::result::Result<(), Errno> {
 
 /// Threaded cgroups and what lies beneath them can't have the memory controller. The topmost one has no such file.
 fn is_domain(dir: &Dir) -> bool {
-    dir.read("cgroup.type").map_or(true, |kind| kind.trim() == "domain")
+    dir.read("cgroup.type")
+        .map_or(true, |kind| kind.trim() == "domain")
 }
 
 /// Gives the wanted controllers to the children of a v2 directory, as far as it can; returns those that they have.
@@ -269,7 +287,10 @@ fn explicit(path: &Text, mounts: &[Mount]) -> Result<Place> {
     };
     let found = stat(path.as_cstr()).map_err(|errno| failed(errno, &reason(errno)))?;
     let Some(mount) = mounts.iter().find(|mount| mount.device == found.st_dev) else {
-        return Err(failed(Errno::EINVAL, "this is not in a mounted cgroup hierarchy"));
+        return Err(failed(
+            Errno::EINVAL,
+            "this is not in a mounted cgroup hierarchy",
+        ));
     };
     let dir = Dir {
         path: OsStr::from_bytes(path.to_bytes()).into(),
@@ -288,7 +309,10 @@ fn explicit(path: &Text, mounts: &[Mount]) -> Result<Place> {
 /// moved into a child of it, `host`, without which it could give nothing.
 fn delegate(dir: &Dir, top: &Path) {
     let real = std::fs::canonicalize(&dir.path).unwrap_or_else(|_| dir.path.clone());
-    let mut way: Vec<&Path> = real.ancestors().take_while(|p| p.starts_with(top)).collect();
+    let mut way: Vec<&Path> = real
+        .ancestors()
+        .take_while(|p| p.starts_with(top))
+        .collect();
     way.reverse();
     for path in way {
         enable(&Dir {
@@ -338,7 +362,9 @@ fn look(roots: &[Text], table: &str) -> Result<Places> {
     if places.with(MEMORY).is_some() && places.with(PIDS).is_some() {
         places.blockers.clear();
     } else if mounts.is_empty() {
-        places.blockers.push("no cgroup hierarchy is mounted".into());
+        places
+            .blockers
+            .push("no cgroup hierarchy is mounted".into());
     }
     Ok(places)
 }
@@ -416,7 +442,8 @@ mod tests {
             device: 0,
             controllers,
         };
-        let table = "4:memory:/box/tmp\n2:cpu,cpuacct:/elsewhere\n1:name=systemd:/box/usr\n0::/box/etc\n";
+        let table =
+            "4:memory:/box/tmp\n2:cpu,cpuacct:/elsewhere\n1:name=systemd:/box/usr\n0::/box/etc\n";
         let own = |v2, bits| mount(v2, bits).own_dir(table).path;
         assert_eq!(own(false, MEMORY), Path::new("/tmp"));
         assert_eq!(own(true, 0), Path::new("/etc"));
