@@ -57,7 +57,7 @@ typedef struct runner_process_t runner_process_t;
 #define RUNNER_RESULT_INIT { (uint32_t)sizeof(runner_result_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 
 /** An initialiser for runner_probe_t. */
-#define RUNNER_PROBE_INIT { (uint32_t)sizeof(runner_probe_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
+#define RUNNER_PROBE_INIT { (uint32_t)sizeof(runner_probe_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 
 
 /**
@@ -746,9 +746,14 @@ typedef struct runner_probe_t {
      */
     uint32_t controllers_v1_writable;
     /**
+     * What watched runs would have to do without, where no runner_set_cgroup_root() says otherwise: RUNNER_MISSING_* or'ed
+     * together, but for RUNNER_MISSING_TREE.
+     */
+    uint32_t runs_miss;
+    /**
      * Why something above is missing and what to do, a sentence a line, NUL-terminated UTF-8.
      */
-    char blocker[948];
+    char blocker[944];
 } runner_probe_t;
 
 #ifdef __cplusplus
@@ -1668,7 +1673,7 @@ int runner_run(const runner_t *runner,
 
 /**
  * Finds out what this machine offers, by trying it where that is the only sure way: it starts two short-lived
- * processes, and changes nothing.
+ * processes, and changes nothing but that a cgroup v2 directory which may give controllers to its children does so from now on.
  *
  * Returns 0, or -EINVAL: NULL, or a size that is not 0 and smaller than the struct. Since 0.1.0.
  */

@@ -2,10 +2,10 @@
 
 use crate::host::{self, Host};
 use crate::launch::user_namespace_blocker;
+use crate::run::cgroup::places;
 use crate::runner::Runner;
 use crate::sys::{self, nr};
-use nix::unistd::{access, AccessFlags};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The answers; see `runner_probe_t` of the C header for what each means.
 #[derive(Clone, Debug, Default)]
@@ -44,20 +44,11 @@ pub struct Probe {
     pub controllers_v1: u32,
     /// Those of them beneath whose current cgroup this process can make others.
     pub controllers_v1_writable: u32,
+    /// What watched runs would have to do without, by default: bits of [`crate::run::missing`].
+    pub runs_miss: u32,
     /// A sentence for what is missing.
     pub blockers: Vec<String>,
 }
-
-const CONTROLLERS: [(&str, u32); 8] = [
-    ("cpu", 1),
-    ("cpuacct", 2),
-    ("memory", 4),
-    ("pids", 8),
-    ("cpuset", 16),
-    ("io", 32),
-    ("blkio", 32),
-    ("freezer", 64),
-];
 
 /// Looks and tries.
 pub fn probe() -> Probe {
@@ -146,93 +137,25 @@ fn try_namespaces(found: &mut Probe) {
 }
 
 fn look_at_cgroups(found: &mut Probe) {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    for line in mounts.lines() {
-        let Some((mount, kind)) = line.split_once(" - ") else {
-            continue;
-        };
-        let mut fields = mount.split(' ').skip(3);
-        let (Some(root), Some(point)) = (fields.next(), fields.next()) else {
-            continue;
-        };
-        let mut kind = kind.split(' ');
-        match (kind.next(), kind.next_back()) {
-            (Some("cgroup2"), _) => {
-                found.cgroup_v2 = true;
-                let path = own_cgroup(&own, None).and_then(|path| beneath(root, point, &path));
-                look_at_v2(found, path);
-            }
-            (Some("cgroup"), Some(options)) => look_at_v1(found, &own, root, point, options),
-            _ => {}
+    let table = places::own_table();
+    for mount in places::mounts() {
+        let own = mount.own_dir(&table);
+        let writable = places::writable(&own.path).is_ok();
+        if mount.v2 {
+            let names = own.read("cgroup.controllers").unwrap_or_default();
+            found.cgroup_v2 = true;
+            found.cgroup_v2_writable = writable;
+            found.controllers_v2 = places::controllers(names.split_whitespace());
+        } else {
+            found.controllers_v1 |= mount.controllers;
+            found.controllers_v1_writable |= if writable { mount.controllers } else { 0 };
         }
     }
-    if !found.cgroup_v2 && found.controllers_v1 == 0 {
-        found.blockers.push("no cgroup hierarchy is mounted".into());
-    }
-}
-
-fn look_at_v2(found: &mut Probe, own: Option<PathBuf>) {
-    let Some(own) = own else {
-        found
-            .blockers
-            .push("this process's cgroup v2 directory lies outside the mounted hierarchy".into());
-        return;
-    };
-    let names = std::fs::read_to_string(own.join("cgroup.controllers")).unwrap_or_default();
-    found.controllers_v2 = names
-        .split_whitespace()
-        .filter_map(controller)
-        .fold(0, |a, b| a | b);
-    found.cgroup_v2_writable =
-        writable(&own) && access(&own.join("cgroup.procs"), AccessFlags::W_OK).is_ok();
-    if !found.cgroup_v2_writable {
-        found.blockers.push(format!(
-            "cgroups can't be made in {}: not delegated to this user, or mounted read-only",
-            own.display()
-        ));
-    }
-}
-
-fn look_at_v1(found: &mut Probe, own: &str, root: &str, point: &str, options: &str) {
-    for name in options.split(',') {
-        let Some(bit) = controller(name) else {
-            continue;
-        };
-        found.controllers_v1 |= bit;
-        let path = own_cgroup(own, Some(name)).and_then(|path| beneath(root, point, &path));
-        if path.is_some_and(|path| writable(&path)) {
-            found.controllers_v1_writable |= bit;
+    match places::find(&[]) {
+        Ok(places) => {
+            found.runs_miss = places.missing();
+            found.blockers.extend(places.blockers.iter().cloned());
         }
+        Err(error) => found.blockers.push(error.to_string()),
     }
-}
-
-fn controller(name: &str) -> Option<u32> {
-    CONTROLLERS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, bit)| *bit)
-}
-
-/// The path of /proc/self/cgroup for a v1 controller, or the v2 one.
-fn own_cgroup(table: &str, controller: Option<&str>) -> Option<String> {
-    table.lines().find_map(|line| {
-        let mut fields = line.splitn(3, ':');
-        let (number, names, path) = (fields.next()?, fields.next()?, fields.next()?);
-        let right = match controller {
-            None => number == "0",
-            Some(name) => names.split(',').any(|n| n == name),
-        };
-        right.then(|| path.to_string())
-    })
-}
-
-/// Where a cgroup is in the file system, of which only the part beneath `root` is mounted.
-fn beneath(root: &str, point: &str, path: &str) -> Option<PathBuf> {
-    let tail = Path::new(path).strip_prefix(root).ok()?;
-    Some(Path::new(point).join(tail))
-}
-
-fn writable(path: &Path) -> bool {
-    access(path, AccessFlags::W_OK).is_ok()
 }

@@ -49,8 +49,11 @@ pub struct runner_probe_t {
     pub controllers_v1: u32,
     /// v1 controllers beneath whose current cgroup this process may make cgroups.
     pub controllers_v1_writable: u32,
+    /// What watched runs would have to do without, where no runner_set_cgroup_root() says otherwise: RUNNER_MISSING_* or'ed
+    /// together, but for RUNNER_MISSING_TREE.
+    pub runs_miss: u32,
     /// Why something above is missing and what to do, a sentence a line, NUL-terminated UTF-8.
-    pub blocker: [c_char; 948],
+    pub blocker: [c_char; 944],
 }
 
 /// runner_probe_t: the cpu controller.
@@ -78,7 +81,7 @@ unsafe impl Sized32 for runner_probe_t {
 }
 
 /// Finds out what this machine offers, by trying it where that is the only sure way: it starts two short-lived
-/// processes, and changes nothing.
+/// processes, and changes nothing but that a cgroup v2 directory which may give controllers to its children does so from now on.
 ///
 /// Returns 0, or -EINVAL: NULL, or a size that is not 0 and smaller than the struct. Since 0.1.0.
 #[no_mangle]
@@ -97,7 +100,7 @@ pub unsafe extern "C" fn runner_probe(probe: *mut runner_probe_t) -> c_int {
 }
 
 fn convert(found: &probe::Probe) -> runner_probe_t {
-    let mut blocker = [0; 948];
+    let mut blocker = [0; 944];
     super::error::copy_text(&found.blockers.join("\n"), &mut blocker);
     runner_probe_t {
         size: 0,
@@ -119,6 +122,7 @@ fn convert(found: &probe::Probe) -> runner_probe_t {
         controllers_v2: found.controllers_v2,
         controllers_v1: found.controllers_v1,
         controllers_v1_writable: found.controllers_v1_writable,
+        runs_miss: found.runs_miss,
         blocker,
     }
 }

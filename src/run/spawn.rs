@@ -1,6 +1,6 @@
 //! From options to a running program that is watched: its cgroups, its pipes, its limits, and the launch.
 
-use super::cgroup::places::{self, Places};
+use super::cgroup::places;
 use super::cgroup::{files::Dir, Group};
 use super::live::{Live, Run};
 use super::outcome::missing;
@@ -56,9 +56,8 @@ impl Runner {
         let held = self.is_held_together();
         let dirs = Group::sketch(&places, &self.watched, &taken, held);
         let stdio = Stdio::make(self.files.as_deref(), &self.watched)?;
-        let lacks = lacking(&places);
         let mark = (dirs.is_empty() && !held).then(|| Mark::new(now()));
-        let prepared = self.prepared(stdio.as_ref(), dirs, lacks, mark);
+        let prepared = self.prepared(stdio.as_ref(), dirs, places.missing(), mark);
         Ok((prepared, stdio))
     }
 
@@ -179,14 +178,6 @@ impl Runner {
 
 /// For the program's own text, its libraries and stacks.
 const SPARE_SPACE: u64 = 16 << 20;
-
-fn lacking(places: &Places) -> u32 {
-    let lacks = |controller, bit| match places.with(controller) {
-        Some(_) => 0,
-        None => bit,
-    };
-    lacks(places::MEMORY, missing::MEMORY) | lacks(places::PIDS, missing::PROCESSES)
-}
 
 impl Run {
     /// Everything into the epoll, and the first timer.

@@ -3,6 +3,7 @@
 
 use super::files::{self, Dir};
 use crate::error::{reason, Error, Result};
+use crate::run::outcome::missing;
 use crate::stage::Stage;
 use crate::text::Text;
 use nix::errno::Errno;
@@ -53,6 +54,16 @@ impl Places {
     pub fn with(&self, controllers: u32) -> Option<&Place> {
         let gives = |place: &&Place| place.controllers & controllers != 0;
         self.list.iter().find(gives)
+    }
+
+    /// What runs have to do without, wherever they are: bits of [`missing`], but for TREE.
+    pub fn missing(&self) -> u32 {
+        let lacks = |there: bool, bit| if there { 0 } else { bit };
+        let cpu = self.v2().is_some() || self.with(CPUACCT).is_some();
+        lacks(self.with(MEMORY).is_some(), missing::MEMORY)
+            | lacks(self.with(PIDS).is_some(), missing::PROCESSES)
+            | lacks(cpu, missing::CPU)
+            | lacks(self.with(CPU).is_some(), missing::QUOTA)
     }
 
     pub fn v2(&self) -> Option<&Place> {
