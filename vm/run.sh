@@ -50,6 +50,8 @@ done
 
 # ---- one machine
 
+# Both CPUs in one thread: with two the emulator now and then runs code that the kernel has just replaced, and the kernel
+# panics of it.
 boot() { # KERNEL: boots it; its console and what it reports are in $build/KERNEL afterwards
     local version=$1 dir=$build/$1 status=0
     timeout -k 5 "$machine_seconds" qemu-system-x86_64 -accel tcg,thread=single -cpu max -smp 2 -m "${MEMORY:-4096}" \
