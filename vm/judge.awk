@@ -10,8 +10,8 @@ function end_of_program(    good) {
     if (program == "")
         return
     good = status == 0 && not == 0 && plan == ok + not && plan > 0
-    printf "%-24s %3d passed, %d failed, %d skipped\n", name_of(program) (user == 0 ? "" : " as " user), ok - skip,
-           not, skip
+    printf "%-24s %3d passed, %d failed, %d skipped\n", name_of(program) (user == 0 ? "" : " as " user),
+           ok - skip, not, skip
     printf "%s", skips
     if (!good) {
         printf "    exit status %s, plan %s, %d results; failures:\n%s%s", status, plan < 0 ? "missing" : plan, ok + not,

@@ -50,7 +50,7 @@ apt-get "${private[@]}" -q update >"$state/log" 2>&1 || true
 
 # linux-image-cloud-amd64 stands for the newest build of the small kernel, linux-image-6.1.0-56-cloud-amd64 or the like.
 package=$(apt-cache "${private[@]}" depends linux-image-cloud-amd64 2>/dev/null |
-    awk -v prefix="linux-image-$version" '$1 == "Depends:" && index($2, prefix) == 1 { print $2; exit }')
+    awk -v prefix="linux-image-$version" '$1 == "Depends:" && index($2, prefix) == 1 && !seen++ { print $2 }') || true
 if [ -z "$package" ]; then
     tail -n 12 "$state/log" >&2
     die "no package linux-image-$version*-cloud-amd64 in $suite: no network, or the archive that this machine uses" \

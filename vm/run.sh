@@ -30,8 +30,10 @@ command -v setpriv >/dev/null || missing+=(util-linux)
 if [ ${#missing[@]} -gt 0 ]; then
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "please install: ${missing[*]}"
     echo "vm: installing ${missing[*]}"
-    { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"; } \
-        >/dev/null || die "apt cannot install: ${missing[*]}"
+    {
+        apt-get -q update &&
+            DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
+    } >/dev/null || die "apt cannot install: ${missing[*]}"
 fi
 if ldd "$(command -v busybox)" >/dev/null 2>&1; then
     die "$(command -v busybox) is not static: please install busybox-static"
@@ -50,8 +52,8 @@ done
 
 # ---- one machine
 
-# Both CPUs in one thread: with two the emulator now and then runs code that the kernel has just replaced, and the kernel
-# panics of it.
+# Both CPUs in one thread: with two the emulator now and then runs code that the kernel has just replaced, and the
+# kernel panics of it.
 boot() { # KERNEL: boots it; its console and what it reports are in $build/KERNEL afterwards
     local version=$1 dir=$build/$1 status=0
     timeout -k 5 "$machine_seconds" qemu-system-x86_64 -accel tcg,thread=single -cpu max -smp 2 -m "${MEMORY:-4096}" \

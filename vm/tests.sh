@@ -1,6 +1,6 @@
 #!/bin/sh
-# Inside the virtual machine: runs the programs of /vm/plan, whose lines are "USER TIMEOUT PROGRAM", and sends each one's
-# TAP, framed by lines that begin with "@", to the second serial line (the first one is the kernel's).
+# Inside the virtual machine: runs the programs of /vm/plan, whose lines are "USER TIMEOUT PROGRAM", and sends each
+# one's TAP, framed by lines that begin with "@", to the second serial line (the first one is the kernel's).
 exec 3<>/dev/ttyS1 # open all the time: what a close finds unsent may be lost
 report() {
     printf '%s\n' "$*" >&3
