@@ -14,8 +14,8 @@ function end_of_program(    good) {
            ok - skip, not, skip
     printf "%s", skips
     if (!good) {
-        printf "    exit status %s, plan %s, %d results; failures:\n%s%s", status, plan < 0 ? "missing" : plan, ok + not,
-               failures, errors
+        printf "    exit status %s, plan %s, %d results; failures:\n%s%s",
+               status, plan < 0 ? "missing" : plan, ok + not, failures, errors
         if (not == 0)
             not = 1
     }
