@@ -113,6 +113,26 @@ pub fn collect(pidfd: &OwnedFd) -> Option<Collected> {
     })
 }
 
+/// The signal that ended the program, which is not reaped.
+pub fn ended_by(pidfd: &OwnedFd) -> Option<i32> {
+    // SAFETY: siginfo_t is plain data, for which zeroes are valid.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let args = [
+        libc::P_PIDFD as usize,
+        pidfd.as_raw_fd() as usize,
+        &raw mut info as usize,
+        (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL) as usize,
+        0,
+    ];
+    // SAFETY: waitid writes the info.
+    unsafe { sys::call(nr::WAITID, &args) }.ok()?;
+    // SAFETY: after a wait that found something it is the status of a child, before that it is 0.
+    let status = unsafe { info.si_status() };
+    [libc::CLD_KILLED, libc::CLD_DUMPED]
+        .contains(&info.si_code)
+        .then_some(status)
+}
+
 /// struct pidfd_info of <linux/pidfd.h>, its first layout.
 #[repr(C)]
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! What a run has used, from the best source there is, and the looks that stand in where no cgroup counts.
 
 use super::cgroup::{Cpu, Group};
+use super::options::Watched;
 use super::outcome::Source;
 use super::procfs::{self, Look};
 use crate::host::Host;
@@ -21,13 +22,15 @@ pub struct Figures {
 
 impl Figures {
     /// What the cgroups say now. A cgroup that is gone leaves the figures as they were.
-    pub fn update(&mut self, group: &Group) {
+    pub fn update(&mut self, group: &Group, limits: &Watched) {
         self.cpu = group.cpu().or(self.cpu);
         self.memory = group.memory_peak().or(self.memory);
         self.processes = group.processes_peak().or(self.processes);
         self.oom_kills = group.oom_kills().max(self.oom_kills);
         self.memory_limit_hits = group.memory_limit_hits().max(self.memory_limit_hits);
-        self.forks_refused = group.forks_refused().max(self.forks_refused);
+        if limits.processes.is_some() {
+            self.forks_refused = group.forks_refused().max(self.forks_refused);
+        }
     }
 }
 

@@ -39,9 +39,7 @@ pub struct Run {
     file_size_limited: bool,
     filtered: bool,
     /// CPU time of the launch, which is not the program's.
-    base: Cpu,
-    /// The same by the clock of the process.
-    own_base: u64,
+    base: u64,
     figures: Figures,
     sampler: Sampler,
     /// How much the captures together may still keep.
@@ -95,22 +93,18 @@ impl Run {
             ..asked.watched.clone()
         };
         let enforces = limits.memory.is_some() && live.group.missing & super::missing::MEMORY != 0;
-        let own_base = procfs::own_cpu(live.pid).unwrap_or(0);
-        let own = Cpu {
-            total: own_base,
-            system: 0,
-        };
-        let base = live.group.cpu().map_or(own, |(cpu, _)| cpu);
+        // At its exec it is alone in its cgroups, so its own clock says what they have counted, and all of that was the kernel's
+        // work.
+        let base = procfs::own_cpu(live.pid).unwrap_or(0);
         Run {
             cpu_rlimit: soft(libc::RLIMIT_CPU).map(|s| s.saturating_mul(1000 * MS)),
             file_size_limited: soft(libc::RLIMIT_FSIZE).is_some(),
             filtered: asked.seccomp.is_some(),
             base,
-            own_base,
             figures: Figures::default(),
             sampler: Sampler::new(&live.group, &Host::current(), enforces),
             left: limits.output.unwrap_or(u64::MAX),
-            cpu_due: limits.cpu.map(|_| live.begin),
+            cpu_due: limits.cpu.map(|ns| aligned(live.begin, nap(ns, &limits))),
             sample_due: None,
             armed: None,
             cause: None,
@@ -123,27 +117,34 @@ impl Run {
 
     /// Takes in everything that is ready. True: the outcome is there.
     pub fn step(&mut self) -> bool {
-        let mut rounds = 0;
-        while self.outcome.is_none() && rounds < ROUNDS {
+        if self.outcome.is_some() {
+            return true;
+        }
+        let mut more = true;
+        for _ in 0..ROUNDS {
             let ready = self.live.watch.ready();
-            if ready.is_empty() {
+            more = ready.len() == Watch::AT_ONCE;
+            for token in ready {
+                more |= self.take(token) == Read::More;
+            }
+            if !more || self.outcome.is_some() {
                 break;
             }
-            ready.into_iter().for_each(|token| self.take(token));
-            rounds += 1;
         }
         match self.outcome {
             // The fd stays readable.
             Some(_) => self.live.watch.set_timer(1),
-            // More is there: a host that is told of edges only has to be told again.
-            None if rounds == ROUNDS => self.set_timer(1),
+            // A host that is told of edges only has to be told again.
+            None if more => self.set_timer(1),
             None => self.arm(),
         }
         self.outcome.is_some()
     }
 
-    fn take(&mut self, token: Token) {
+    fn take(&mut self, token: Token) -> Read {
         match token {
+            // The end, which has come just before it in the same list, has seen to everything.
+            _ if self.outcome.is_some() => {}
             Token::Timer => {
                 self.live.watch.clear_timer();
                 self.armed = None;
@@ -153,8 +154,9 @@ impl Run {
                 }
             }
             Token::Process => self.process_ended(),
-            Token::Pipe(i) => self.output(i),
+            Token::Pipe(i) => return self.output(i),
         }
+        Read::Empty
     }
 
     /// Wakes the host when something is due.
@@ -178,7 +180,7 @@ impl Run {
         let begin = self.live.begin;
         if self.sampler.needed && self.sample_due.is_none() {
             let time = now();
-            self.sample_due = Some(time + self.sampler.pause(time - begin));
+            self.sample_due = Some(aligned(time, self.sampler.pause(time - begin)));
         }
         let wall = self.limits.wall.map(|ns| begin.saturating_add(ns));
         [wall, self.cpu_due, self.sample_due]
@@ -212,16 +214,13 @@ impl Run {
         }
     }
 
-    /// The budget cannot be used up before the rest of it has passed on every CPU, so that is when the next look is due.
     fn look_at_cpu(&mut self, time: u64) {
         let Some(limit) = self.limits.cpu else { return };
         let used = self.cpu_so_far();
         if used > limit {
             return self.end(Cause::Cpu);
         }
-        let threads = self.limits.processes.unwrap_or(u64::MAX).max(1);
-        let nap = (limit - used) / (*CPUS).min(threads);
-        self.cpu_due = Some(time.saturating_add(nap.max(SHORTEST_NAP)));
+        self.cpu_due = Some(aligned(time, nap(limit - used, &self.limits)));
     }
 
     /// A cgroup's count lags behind by up to a tick of the kernel; the clock of a process does not.
@@ -231,15 +230,15 @@ impl Run {
             None => self.sampler.look(self.live.pid, &self.live.group).cpu_ns,
         };
         let own = procfs::own_cpu(self.live.pid).unwrap_or(0);
-        let used = total.saturating_sub(self.base.total);
-        used.max(own.saturating_sub(self.own_base))
+        total.max(own).saturating_sub(self.base)
     }
 
-    fn output(&mut self, i: usize) {
-        self.drain(i);
+    fn output(&mut self, i: usize) -> Read {
+        let read = self.drain(i);
         if self.live.pipes[i].cut {
             self.end(Cause::Capture);
         }
+        read
     }
 
     fn drain(&mut self, i: usize) -> Read {
@@ -278,7 +277,10 @@ impl Run {
             return;
         };
         // While it is a zombie, /proc still knows.
-        let filtered = procfs::is_filtered(self.live.pid);
+        let filtered = match reap::ended_by(pidfd) {
+            Some(libc::SIGSYS) => procfs::is_filtered(self.live.pid),
+            _ => None,
+        };
         let Some(collected) = reap::collect(pidfd) else {
             return;
         };
@@ -296,7 +298,7 @@ impl Run {
     /// The first process is gone: so goes the rest of the tree, and when that is gone too, there is an outcome.
     fn finish(&mut self) {
         for _ in 0..QUICK_TRIES {
-            self.figures.update(&self.live.group);
+            self.figures.update(&self.live.group, &self.limits);
             if self.is_gone() {
                 return self.conclude();
             }
@@ -407,7 +409,7 @@ impl Run {
         if let Some(outcome) = &self.outcome {
             return outcome.clone();
         }
-        self.figures.update(&self.live.group);
+        self.figures.update(&self.live.group, &self.limits);
         if self.sampler.needed && self.ended.is_none() {
             self.sampler.look(self.live.pid, &self.live.group);
         }
@@ -416,10 +418,10 @@ impl Run {
 
     fn cpu(&self) -> (Cpu, Source) {
         let since_begin = |now: Cpu| {
-            let total = now.total.saturating_sub(self.base.total);
+            let total = now.total.saturating_sub(self.base);
             Cpu {
                 total,
-                system: now.system.saturating_sub(self.base.system).min(total),
+                system: now.system.saturating_sub(self.base).min(total),
             }
         };
         if let Some((cpu, source)) = self.figures.cpu {
@@ -464,6 +466,19 @@ impl Run {
             _ => larger(self.sampler.highest().processes, None),
         }
     }
+}
+
+/// A budget cannot be used up before it has passed on every CPU, so the next look is due then.
+fn nap(budget: u64, limits: &Watched) -> u64 {
+    let threads = limits.processes.unwrap_or(u64::MAX).max(1);
+    (budget / (*CPUS).min(threads)).max(SHORTEST_NAP)
+}
+
+/// The end of a nap, up to an eighth earlier than it need be: then many runs share a wake-up of the host, instead of
+/// each having its own.
+fn aligned(time: u64, nap: u64) -> u64 {
+    let grid = (nap / 8).checked_ilog2().map_or(1, |bits| 1 << bits);
+    time.saturating_add(nap) & !(grid - 1)
 }
 
 /// Where the process's peak is not above this one, it may be this one: until its exec it had the host's memory.

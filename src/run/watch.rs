@@ -71,9 +71,12 @@ impl Watch {
         let _ = self.epoll.delete(fd);
     }
 
+    /// How many tokens are given at once at most.
+    pub const AT_ONCE: usize = 8;
+
     /// What is ready now.
     pub fn ready(&self) -> Vec<Token> {
-        let mut events = [EpollEvent::empty(); 8];
+        let mut events = [EpollEvent::empty(); Self::AT_ONCE];
         let n = self
             .epoll
             .wait(&mut events, EpollTimeout::ZERO)

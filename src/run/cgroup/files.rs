@@ -13,7 +13,7 @@ pub struct Dir {
 }
 
 /// The same thing has another name in v1 and in v2. `key`: the word at the start of its line; "" where the file is one
-/// number.
+/// number. A file of "": there is none.
 #[derive(Clone, Copy)]
 pub struct Item {
     v1: (&'static str, &'static str),
@@ -74,7 +74,10 @@ impl Dir {
     /// The number of this item; None where the kernel does not have it.
     pub fn number(&self, item: Item) -> Option<u64> {
         let (file, key) = item.of(self);
-        keyed(&self.read(file).ok()?, key)
+        match file {
+            "" => None,
+            file => keyed(&self.read(file).ok()?, key),
+        }
     }
 
     pub fn set_number(&self, item: Item, value: u64) -> Result<(), Failure> {
@@ -139,16 +142,18 @@ pub fn failure(path: &Path, error: std::io::Error) -> Failure {
     }
 }
 
-/// By hand, since read_to_string asks for the size first, which such a file does not have.
+/// By hand, since read_to_string asks for the size first, which such a file does not have, and reads until there is nothing:
+/// here what is far from filling the buffer is all, as the kernel only holds back a line that does not fit.
 pub fn read(path: &Path) -> Result<String, Errno> {
     let errno = |e| failure(path, e).errno;
     let mut file = File::open(path).map_err(errno)?;
     let mut bytes = Vec::new();
     let mut part = [0; 4096];
     loop {
-        match file.read(&mut part).map_err(errno)? {
-            0 => break,
-            n => bytes.extend_from_slice(&part[..n]),
+        let n = file.read(&mut part).map_err(errno)?;
+        bytes.extend_from_slice(&part[..n]);
+        if n < part.len() / 2 {
+            break;
         }
     }
     String::from_utf8(bytes).map_err(|_| Errno::EILSEQ)
