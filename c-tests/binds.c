@@ -401,6 +401,10 @@ static void hostile_targets_checks(void) {
 
 /* What is mounted through a link is inside the new root, at the place that the link names there. */
 static void links_stay_inside(void) {
+    runner_probe_t probe = RUNNER_PROBE_INIT;
+    runner_probe(&probe);
+    if (!probe.mount_setattr)
+        SKIP("before Linux 5.12 links are refused, not followed");
     make_hostile();
     ok_int(symlink("/etc", join(source, "etc")), 0, "x -> /etc");
     ok_int(symlink("../../..", join(source, "top")), 0, "x -> ../../..");

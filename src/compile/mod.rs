@@ -177,6 +177,7 @@ pub fn strategy(runner: &Runner, host: &Host, held: bool) -> Strategy {
     // A child that shares memory enters its time namespace at the exec, which Linux 6.1 taught it.
     let early_time = runner.namespaces & CLONE_NEWTIME != 0 && host.features.kernel < (6, 1);
     match (turns, binds_thread) {
+        _ if maps_while_undumpable(runner, host) => Strategy::Copy,
         // A signal may stop a traced child before its exec: its tracer must not be asleep in vfork then.
         _ if stops || early_time || runner.ptrace => Strategy::Copy,
         (false, _) => Strategy::Vfork,
@@ -184,6 +185,19 @@ pub fn strategy(runner: &Runner, host: &Host, held: bool) -> Strategy {
         (true, true) => Strategy::Copy,
     }
 }
+
+/// Before Linux 5.16 the host's memory is made non-dumpable for a start with a filter that shares it, and then /proc/self of
+/// the child, with its id maps, belongs to root.
+fn maps_while_undumpable(runner: &Runner, host: &Host) -> bool {
+    host.features.kernel < CORE_DUMPS_ALONE_SINCE
+        && runner.seccomp.is_some()
+        && runner.has_namespace(libc::CLONE_NEWUSER)
+        && host.ids().euid != 0
+}
+
+/// Before this the core dump of one process killed all that share its memory: a filter that kills the exec would
+/// have taken the host along, were its memory dumpable.
+pub const CORE_DUMPS_ALONE_SINCE: (u32, u32) = (5, 16);
 
 /// The error of a stage that the compile already knows will fail.
 fn certain(stage: Stage, index: Option<usize>, errno: Errno, message: impl Into<String>) -> Error {

@@ -5,6 +5,7 @@ use super::dumpable::Dumpable;
 use super::reap;
 use super::signals::{self, Blocked};
 use crate::child::{self, Channel, GoPipe, Start, OWNER, WAITING};
+use crate::compile::CORE_DUMPS_ALONE_SINCE;
 use crate::error::{reason, Error};
 use crate::host::Host;
 use crate::program::{Act, Birth, Op, Program, Strategy, Turn};
@@ -109,9 +110,6 @@ const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Since when clone3 knows CLONE_CLEAR_SIGHAND.
 const CLEAR_SIGHAND_SINCE: (u32, u32) = (5, 5);
-/// Before this the core dump of one process killed all that share its memory: a filter that kills the exec would
-/// have taken the host along, were its memory dumpable.
-const CORE_DUMPS_ALONE_SINCE: (u32, u32) = (5, 16);
 
 impl Child {
     pub fn make(

@@ -176,16 +176,9 @@ impl Mount {
     }
 
     /// Whether run cgroups can be made there, and what they get.
-    fn place(&self, dir: Dir, blockers: &mut Vec<String>) -> Option<Place> {
+    fn place(&self, dir: Dir, blockers: &mut Blockers) -> Option<Place> {
         if let Err(errno) = writable(&dir.path) {
-            blockers.push(format!(
-                "no cgroup can be made in {}: {}",
-                dir.path.display(),
-                match errno {
-                    Errno::EROFS => "it is mounted read-only",
-                    _ => "it is not delegated to this user",
-                }
-            ));
+            blockers.refused.push((dir.path, errno));
             return None;
         }
         let controllers = match self.v2 {
@@ -201,9 +194,9 @@ impl Mount {
 
     /// v2: a cgroup with processes of its own gives its children no controllers ("no internal processes"), but one of its
     /// ancestors may do so already. The nearest one that gives the most.
-    fn v2_place(&self, own: Dir, blockers: &mut Vec<String>) -> Option<Place> {
+    fn v2_place(&self, own: Dir, blockers: &mut Blockers) -> Option<Place> {
         let mut best: Option<Place> = None;
-        let mut refused = Vec::new();
+        let mut ignored = Blockers::default();
         for path in own.path.ancestors() {
             if !path.starts_with(&self.point) || best.as_ref().is_some_and(is_complete) {
                 break;
@@ -213,7 +206,7 @@ impl Mount {
                 v2: true,
             };
             let Some(place) = is_domain(&dir)
-                .then(|| self.place(dir, &mut refused))
+                .then(|| self.place(dir, &mut ignored))
                 .flatten()
             else {
                 continue;
@@ -227,11 +220,44 @@ impl Mount {
             }
         }
         match &best {
-            None => blockers.append(&mut refused),
-            Some(place) if !is_complete(place) => blockers.push(lacking(place, &own)),
+            // The first one is its own.
+            None => blockers.refused.extend(ignored.refused.into_iter().take(1)),
+            Some(place) if !is_complete(place) => blockers.lacking.push(lacking(place, &own)),
             Some(_) => {}
         }
         best
+    }
+}
+
+/// What is in the way.
+#[derive(Default)]
+struct Blockers {
+    /// Directories in which nothing can be made.
+    refused: Vec<(PathBuf, Errno)>,
+    lacking: Vec<String>,
+}
+
+impl Blockers {
+    fn sentences(self) -> Vec<String> {
+        let mut all = self.lacking;
+        let reasons = [
+            (true, "mounted read-only"),
+            (false, "not delegated to this user"),
+        ];
+        for (read_only, why) in reasons {
+            let with = self
+                .refused
+                .iter()
+                .filter(|(_, e)| (*e == Errno::EROFS) == read_only);
+            let paths: Vec<String> = with.map(|(path, _)| path.display().to_string()).collect();
+            if !paths.is_empty() {
+                all.push(format!(
+                    "no cgroup can be made in {}: {why}",
+                    paths.join(", ")
+                ));
+            }
+        }
+        all
     }
 }
 
@@ -312,7 +338,7 @@ fn explicit(path: &Text, mounts: &[Mount]) -> Result<Place> {
         delegate(&dir, &mount.point);
     }
     mount
-        .place(dir, &mut Vec::new())
+        .place(dir, &mut Blockers::default())
         .ok_or_else(|| failed(Errno::EACCES, "no cgroup can be made there"))
 }
 
@@ -348,6 +374,7 @@ fn delegate(dir: &Dir, top: &Path) {
 fn look(roots: &[Text], table: &str) -> Result<Places> {
     let mounts = mounts();
     let mut places = Places::default();
+    let mut blockers = Blockers::default();
     for root in roots.iter().rev() {
         let place = explicit(root, &mounts)?;
         if places.list.iter().all(|known| known.device != place.device) {
@@ -363,19 +390,18 @@ fn look(roots: &[Text], table: &str) -> Result<Places> {
             }
             let own = mount.own_dir(table);
             let place = match v2 {
-                true => mount.v2_place(own, &mut places.blockers),
-                false => mount.place(own, &mut places.blockers),
+                true => mount.v2_place(own, &mut blockers),
+                false => mount.place(own, &mut blockers),
             };
             places.list.extend(place);
         }
     }
-    // v2 without controllers says nothing where v1 has them.
-    if places.with(MEMORY).is_some() && places.with(PIDS).is_some() {
-        places.blockers.clear();
-    } else if mounts.is_empty() {
-        places
-            .blockers
-            .push("no cgroup hierarchy is mounted".into());
+    // v2 without controllers is no obstacle where v1 has them.
+    if places.missing() & (missing::MEMORY | missing::PROCESSES) != 0 {
+        places.blockers = match mounts.is_empty() {
+            true => vec!["no cgroup hierarchy is mounted".into()],
+            false => blockers.sentences(),
+        };
     }
     Ok(places)
 }
