@@ -18,9 +18,9 @@ C_TESTS = $(SOURCES:c-tests/%.c=$(BUILD)/c-tests/%)
 ASAN_TESTS = $(SOURCES:c-tests/%.c=$(BUILD)/asan/%)
 GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildcard c-tests/guest/*.c))
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
-BENCHES = $(BUILD)/benches/start $(BUILD)/benches/exit.static
+BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all lib examples demo test test-rust test-header test-c test-c-user test-asan test-vm bench header \
+.PHONY: all lib examples demo test test-rust test-header test-c test-c-user test-asan test-vm bench bench-start bench-runs header \
 	header-check lint clean help
 
 all: lib examples
@@ -51,7 +51,7 @@ $(BUILD)/c-tests/%.static: c-tests/guest/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -static $< -o $@
 
-$(BUILD)/benches/start: benches/start.c include/runner.h | lib
+$(BUILD)/benches/start $(BUILD)/benches/runs: $(BUILD)/benches/%: benches/%.c include/runner.h | lib
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARNINGS) -O2 $< -o $@ $(USE_RUNNER)
 
@@ -74,10 +74,10 @@ test-rust:
 test-header:
 	@for std in c99 c11; do \
 		echo "header as $$std"; \
-		printf '#include "runner.h"\n#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\nrunner_probe_t p = RUNNER_PROBE_INIT;\n' \
+		printf '#include "runner.h"\n#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\nrunner_probe_t p = RUNNER_PROBE_INIT;\nrunner_result_t r = RUNNER_RESULT_INIT;\n' \
 		| $(CC) -std=$$std $(WARNINGS) -Iinclude -x c -fsyntax-only - || exit 1; done
 	@if command -v $(CXX) >/dev/null; then echo "header as c++17"; \
-		printf '#include "runner.h"\n#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\nrunner_probe_t p = RUNNER_PROBE_INIT;\n' \
+		printf '#include "runner.h"\n#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\nrunner_probe_t p = RUNNER_PROBE_INIT;\nrunner_result_t r = RUNNER_RESULT_INIT;\n' \
 		| $(CXX) -std=c++17 $(WARNINGS) -Iinclude -x c++ -fsyntax-only -; \
 	else echo "header as c++17: skipped, no C++ compiler"; fi
 
@@ -97,9 +97,14 @@ test-asan: $(ASAN_TESTS) $(GUEST_PROGRAMS)
 test-vm: $(C_TESTS) $(GUEST_PROGRAMS)
 	KERNELS="$(KERNELS)" TESTS="$(TESTS)" vm/run.sh $(C_TESTS)
 
-## make bench         the start benchmark: `make bench ARGS=--markdown` for README's table
-bench: lib $(BENCHES)
-	benches/run.sh $(ARGS)
+## make bench         the benchmarks: `make bench ARGS=--markdown` for README's tables
+bench: bench-start bench-runs
+## make bench-start   what a start costs
+bench-start: lib $(BENCHES)
+	benches/run.sh start $(ARGS)
+## make bench-runs    what a watched run costs, and how precise its limits are
+bench-runs: lib $(BENCHES)
+	benches/run.sh runs $(ARGS)
 
 ## make header        writes include/runner.h from the Rust sources
 header:

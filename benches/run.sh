@@ -1,7 +1,8 @@
 #!/bin/sh
 # What `make bench` runs: builds the target program where that has not been done, and passes its arguments through.
 #
-#   benches/run.sh [--markdown | --json] [--rounds N] [--sizes GIB,GIB]
+#   benches/run.sh start [--markdown | --json] [--rounds N] [--sizes GIB,GIB]
+#   benches/run.sh runs [--markdown] [--rounds N]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,4 +13,6 @@ if [ ! -x "$target" ] || [ benches/exit.c -nt "$target" ]; then
     ${CC:-cc} -O2 -static -nostdlib -DNO_LIBC benches/exit.c -o "$target" 2>/dev/null ||
         ${CC:-cc} -O2 -static benches/exit.c -o "$target"
 fi
-exec build/benches/start "$@" "$target"
+bench=$1
+shift
+exec "build/benches/$bench" "$@" "$PWD/$target"
