@@ -1577,6 +1577,8 @@ const char *runner_source_name(uint32_t source);
  * put it into a poll, epoll or event loop, and call runner_process_step() whenever it is readable, since that is when limits
  * are enforced and output is taken in; or call runner_process_wait(), which is that loop. Needs Linux 5.4.
  *
+ * If the host dies, the program goes on, with nobody to enforce its wall limit: see runner_set_death_signal().
+ *
  * The host may call waitpid(-1) or ignore SIGCHLD; but before Linux 6.15 the exit status of a run is lost by that
  * (RUNNER_EVIDENCE_STATUS_LOST).
  *

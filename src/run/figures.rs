@@ -2,7 +2,7 @@
 
 use super::cgroup::{Cpu, Group};
 use super::options::Watched;
-use super::outcome::Source;
+use super::outcome::{missing, Source};
 use super::procfs::{self, Look};
 use crate::host::Host;
 
@@ -42,6 +42,8 @@ pub struct Sampler {
     highest: Look,
 }
 
+/// What a cgroup counts, where there is one for it.
+const COUNTED: u32 = missing::MEMORY | missing::PROCESSES | missing::CPU;
 /// memory.peak of cgroup v2.
 const MEMORY_PEAK_SINCE: (u32, u32) = (5, 19);
 /// pids.peak.
@@ -51,7 +53,7 @@ impl Sampler {
     pub fn new(group: &Group, host: &Host, enforces: bool) -> Sampler {
         let kernel = host.features.kernel;
         let v2 = group.memory_source() == Source::CgroupV2;
-        let uncounted = group.missing != 0 || kernel < PIDS_PEAK_SINCE;
+        let uncounted = group.missing & COUNTED != 0 || kernel < PIDS_PEAK_SINCE;
         Sampler {
             needed: uncounted || v2 && kernel < MEMORY_PEAK_SINCE,
             enforces,
@@ -70,7 +72,7 @@ impl Sampler {
 
     /// Looks at what no cgroup says.
     pub fn look(&mut self, pid: i32, group: &Group) -> Look {
-        let mut now = match group.missing {
+        let mut now = match group.missing & COUNTED {
             0 => Look::default(),
             _ => procfs::look(pid),
         };

@@ -48,6 +48,8 @@ pub struct Run {
     sample_due: Option<u64>,
     armed: Option<u64>,
     cause: Option<Cause>,
+    /// When it was killed, or ended by itself.
+    ending_since: Option<u64>,
     ended: Option<Ended>,
     pub outcome: Option<Outcome>,
 }
@@ -60,8 +62,8 @@ struct Ended {
 }
 
 const MS: u64 = 1_000_000;
-/// Between two attempts to put away what a run has left.
-const RETRY: u64 = MS;
+/// Between two attempts to put away what a run has left: at first, and later on.
+const RETRY: (u64, u64) = (MS, 100 * MS);
 /// After this, what still can't be killed (a process in an uninterruptible sleep) is left behind.
 const GIVE_UP: u64 = 10_000 * MS;
 /// How often a finish is tried at once, before the timer is used.
@@ -108,6 +110,7 @@ impl Run {
             sample_due: None,
             armed: None,
             cause: None,
+            ending_since: None,
             ended: None,
             outcome: None,
             limits,
@@ -174,8 +177,9 @@ impl Run {
     }
 
     fn due(&mut self) -> Option<u64> {
-        if self.ended.is_some() || self.cause.is_some() {
-            return Some(now() + RETRY);
+        if let Some(since) = self.ending_since {
+            let time = now();
+            return Some(time + ((time - since) / 4).clamp(RETRY.0, RETRY.1));
         }
         let begin = self.live.begin;
         if self.sampler.needed && self.sample_due.is_none() {
@@ -256,6 +260,7 @@ impl Run {
     pub fn end(&mut self, cause: Cause) {
         if self.ended.is_none() && self.outcome.is_none() {
             self.cause.get_or_insert(cause);
+            self.ending_since.get_or_insert_with(now);
             self.kill_tree();
         }
     }
@@ -267,7 +272,7 @@ impl Run {
         }
         live.group.kill();
         if let Some(mark) = live.mark {
-            mark.kill_pass();
+            mark.kill_all();
         }
     }
 
@@ -287,6 +292,7 @@ impl Run {
         self.live.watch.remove(pidfd);
         // This one fd may be all that there is to read the figures with.
         self.live.pidfd = None;
+        self.ending_since.get_or_insert(at);
         self.ended = Some(Ended {
             at,
             collected,
@@ -297,7 +303,9 @@ impl Run {
 
     /// The first process is gone: so goes the rest of the tree, and when that is gone too, there is an outcome.
     fn finish(&mut self) {
-        for _ in 0..QUICK_TRIES {
+        // A look at every process of the machine is not quick.
+        let tries = self.live.mark.map_or(QUICK_TRIES, |_| 2);
+        for _ in 0..tries {
             self.figures.update(&self.live.group, &self.limits);
             if self.is_gone() {
                 return self.conclude();
@@ -313,8 +321,7 @@ impl Run {
     }
 
     fn is_gone(&mut self) -> bool {
-        let none = |mark: Mark| mark.kill_pass() == 0;
-        self.live.group.remove() && self.live.mark.is_none_or(none)
+        self.live.group.remove() && !self.live.mark.is_some_and(Mark::is_anywhere)
     }
 
     fn conclude(&mut self) {

@@ -21,9 +21,8 @@ impl Runner {
     /// Starts the program and watches it.
     pub fn spawn(&self) -> Result<Process> {
         let called = now();
-        let places = places::find(&self.watched.cgroup_roots)?;
-        let taken = self.own_hierarchies()?;
-        let group = Group::make(&places, &self.watched, &taken, self.is_held_together())?;
+        self.check_watchable()?;
+        let group = self.group()?;
         let stdio = Stdio::make(self.files.as_deref(), &self.watched)?;
         let watch = Watch::new()?;
         let mark = self.mark(&group);
@@ -49,6 +48,31 @@ impl Runner {
         Ok(process)
     }
 
+    fn check_watchable(&self) -> Result<()> {
+        if self.watched.processes == Some(0) {
+            let message = "a process limit of 0: there is no room for the program itself";
+            return Err(Error::new(Stage::Clone, None, Errno::EAGAIN, message));
+        }
+        if Host::current().features.kernel < WAIT_BY_PIDFD_SINCE {
+            let message = "a watched run needs to wait by a pidfd: Linux 5.4";
+            return Err(Error::new(Stage::Pidfd, None, Errno::ENOSYS, message));
+        }
+        Ok(())
+    }
+
+    fn group(&self) -> Result<Group> {
+        let taken = self.own_hierarchies()?;
+        let make = || {
+            let places = places::find(&self.watched.cgroup_roots)?;
+            Group::make(&places, &self.watched, &taken, self.is_held_together())
+        };
+        match make() {
+            // The places are remembered, and one of them has gone; it is looked for anew.
+            Err(error) if error.errno() == Errno::ENOENT => make(),
+            made => made,
+        }
+    }
+
     /// What a watched run would start, without its cgroups and with pipes that lead nowhere.
     pub(crate) fn sketched(&self) -> Result<(Runner, Option<Stdio>)> {
         let places = places::find(&self.watched.cgroup_roots)?;
@@ -56,7 +80,7 @@ impl Runner {
         let held = self.is_held_together();
         let dirs = Group::sketch(&places, &self.watched, &taken, held);
         let stdio = Stdio::make(self.files.as_deref(), &self.watched)?;
-        let mark = (dirs.is_empty() && !held).then(|| Mark::new(now()));
+        let mark = (dirs.is_empty() && !held).then(new_mark);
         let prepared = self.prepared(stdio.as_ref(), dirs, places.missing(), mark);
         Ok((prepared, stdio))
     }
@@ -75,7 +99,7 @@ impl Runner {
 
     fn mark(&self, group: &Group) -> Option<Mark> {
         let own = self.rlimits.iter().any(|l| l.resource == RLIMIT_LOCKS);
-        (self.lost_tree(group) != 0 && !own).then(|| Mark::new(now()))
+        (self.lost_tree(group) != 0 && !own).then(new_mark)
     }
 
     /// The devices of the hierarchies in which the caller has put the program into a cgroup of his own.
@@ -176,6 +200,13 @@ impl Runner {
     }
 }
 
+fn new_mark() -> Mark {
+    let most = getrlimit(Resource::RLIMIT_LOCKS).map_or(u64::MAX, |(_, hard)| hard);
+    Mark::new(now(), most)
+}
+
+/// waitid(P_PIDFD).
+const WAIT_BY_PIDFD_SINCE: (u32, u32) = (5, 4);
 /// For the program's own text, its libraries and stacks.
 const SPARE_SPACE: u64 = 16 << 20;
 

@@ -36,13 +36,26 @@ pub struct Mark(pub u64);
 pub const RLIMIT_LOCKS: u32 = 10;
 
 impl Mark {
-    /// Unlike that of any other run on this machine: the time in ns and the pid. Below the limit that a host may have itself.
-    pub fn new(now: u64) -> Mark {
-        Mark((u64::from(std::process::id()) << 40 ^ now) & (u64::MAX >> 2) | 1 << 61)
+    /// Unlike that of any other run on this machine: from the time and the pid. `most`: the hard limit that the host has
+    /// itself.
+    pub fn new(now: u64, most: u64) -> Mark {
+        let value = (u64::from(std::process::id()) << 40 ^ now) & (u64::MAX >> 2) | 1 << 61;
+        match value <= most {
+            true => Mark(value),
+            // The host bears a mark.
+            false => Mark(most.saturating_sub(1 + value % 0x10_0000)),
+        }
     }
 
-    /// Stops all that bear it until no new ones turn up, then kills them. Returns how many there were.
-    pub fn kill_pass(self) -> usize {
+    /// Whether a living process bears it.
+    pub fn is_anywhere(self) -> bool {
+        processes()
+            .into_iter()
+            .any(|pid| self.is_on(pid) && !is_zombie(pid))
+    }
+
+    /// Stops all that bear it until no new ones turn up, then kills them.
+    pub fn kill_all(self) {
         let mut stopped = 0;
         loop {
             let found = self.signal_all(libc::SIGSTOP);
@@ -51,9 +64,8 @@ impl Mark {
             }
             stopped = found;
         }
-        match stopped {
-            0 => 0,
-            _ => self.signal_all(libc::SIGKILL),
+        if stopped > 0 {
+            self.signal_all(libc::SIGKILL);
         }
     }
 

@@ -13,7 +13,7 @@ use nix::unistd::AccessFlags;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 /// Controllers as bits, as RUNNER_CONTROLLER_* of the header.
@@ -423,33 +423,47 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Where run cgroups are to be made. Remembered as long as this process stays in its own cgroups.
 pub fn find(roots: &[Text]) -> Result<Arc<Places>> {
     let table = own_table();
-    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-    let fits = |f: &Found| {
+    if let Some(known) = recall(roots, &table) {
+        return Ok(known);
+    }
+    let places = Arc::new(look(roots, &table)?);
+    let found = Found {
+        table,
+        roots: roots.to_vec(),
+        places: places.clone(),
+        at: Instant::now(),
+    };
+    if let Some(mut all) = found_so_far() {
+        all.retain(|f| f.roots != roots);
+        all.truncate(KEPT - 1);
+        all.insert(0, found);
+    }
+    Ok(places)
+}
+
+fn recall(roots: &[Text], table: &str) -> Option<Arc<Places>> {
+    let fits = |f: &&Found| {
         f.table == table
             && f.roots == roots
             && (f.places.blockers.is_empty() || f.at.elapsed() < LOOK_AGAIN)
     };
-    if let Some(known) = found.iter().find(|f| fits(f)) {
-        return Ok(known.places.clone());
+    Some(found_so_far()?.iter().find(fits)?.places.clone())
+}
+
+/// Never waited for: in a fork of the host it may be locked by a thread that is not there.
+fn found_so_far() -> Option<MutexGuard<'static, Vec<Found>>> {
+    match FOUND.try_lock() {
+        Ok(found) => Some(found),
+        Err(TryLockError::Poisoned(found)) => Some(found.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
-    let places = Arc::new(look(roots, &table)?);
-    found.retain(|f| f.roots != roots);
-    found.truncate(KEPT - 1);
-    found.insert(
-        0,
-        Found {
-            table,
-            roots: roots.to_vec(),
-            places: places.clone(),
-            at: Instant::now(),
-        },
-    );
-    Ok(places)
 }
 
 /// What was found does not hold any more.
 pub fn forget() {
-    FOUND.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    if let Some(mut found) = found_so_far() {
+        found.clear();
+    }
 }
 
 #[cfg(test)]
