@@ -12,7 +12,7 @@ use libc::c_void;
 use nix::errno::Errno;
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 
 /// What parent and child say to each other. In memory that both see.
 ///
@@ -30,6 +30,9 @@ pub struct Channel {
     /// Written by the kernel at the clone.
     pub pid: AtomicI32,
     pub pidfd: AtomicI32,
+    /// In ns, right before the last steps, where that was asked for: CLOCK_MONOTONIC and CLOCK_PROCESS_CPUTIME_ID.
+    pub begin: AtomicU64,
+    pub cpu: AtomicU64,
     robust: RobustList,
 }
 
@@ -59,6 +62,8 @@ impl Channel {
             errno: AtomicI32::new(0),
             pid: AtomicI32::new(0),
             pidfd: AtomicI32::new(-1),
+            begin: AtomicU64::new(0),
+            cpu: AtomicU64::new(0),
             robust: RobustList {
                 first: ptr::null(),
                 offset: 0,
@@ -175,6 +180,7 @@ impl Child<'_> {
             Act::Remount { path, add } => remount(path, *add),
             Act::CheckCwd => check_cwd(),
             Act::Wait(_) => self.wait(),
+            Act::Stamp => self.stamp(),
             Act::Filter(filter) => load_filter(filter),
             Act::Exec(exec) => self.exec(exec),
         }
@@ -232,6 +238,23 @@ impl Child<'_> {
             Arg::SchedParam(priority) => &raw const **priority as usize,
             Arg::Ifreq(request) => &raw const **request as usize,
         }
+    }
+
+    /// A clock that cannot be read leaves its 0.
+    fn stamp(&self) -> Step {
+        let channel = self.channel();
+        let stamps = [
+            (libc::CLOCK_MONOTONIC, &channel.begin),
+            (libc::CLOCK_PROCESS_CPUTIME_ID, &channel.cpu),
+        ];
+        for (clock, stamp) in stamps {
+            let mut time = [0u64; 2];
+            let args = [clock as usize, time.as_mut_ptr() as usize];
+            if call(nr::CLOCK_GETTIME, &args).is_ok() {
+                stamp.store(time[0] * 1_000_000_000 + time[1], SeqCst);
+            }
+        }
+        Ok(())
     }
 
     /// Tells the parent that it is its turn, and sleeps until it is done.

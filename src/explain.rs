@@ -145,6 +145,7 @@ fn act(act: &Act, program: &Program) -> String {
         }
         Act::CheckCwd => "getcwd() begins with \"/\"".into(),
         Act::Wait(turn) => wait_line(*turn, program),
+        Act::Stamp => "clock_gettime(CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID)".into(),
         Act::Filter(filter) => format!(
             "seccomp(SECCOMP_SET_MODE_FILTER, 0, {{len={}}})",
             filter.len()

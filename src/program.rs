@@ -46,6 +46,8 @@ pub enum Act {
     CheckCwd,
     /// Waits until the parent has done its part.
     Wait(Turn),
+    /// Notes when the program begins and how much CPU time the launch has used.
+    Stamp,
     /// Loads the seccomp filter.
     Filter(Arc<[libc::sock_filter]>),
     Exec(Exec),

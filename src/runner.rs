@@ -59,6 +59,8 @@ pub struct Runner {
     pub(crate) watched: Watched,
     /// The cgroups of the watched run that this is for.
     pub(crate) run_groups: Vec<Dir>,
+    /// Whether the child notes when the program begins.
+    pub(crate) stamped: bool,
 }
 
 /// The callback of [`Runner::set_sync_func`]. It gets the program's pid; an error fails the start.

@@ -52,6 +52,7 @@ pub fn compile(
         sync::wait(&mut emit);
     }
     sync::hand_over(&mut emit);
+    sync::stamp(&mut emit);
     exec::filter(&mut emit);
     exec::exec(&mut emit);
     Ok(emit.finish())

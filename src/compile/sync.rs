@@ -2,7 +2,7 @@
 
 use super::Emit;
 use crate::explain::CLONE;
-use crate::program::{Call, Turn};
+use crate::program::{Act, Call, Turn};
 use crate::stage::Stage;
 use crate::sys::nr;
 
@@ -20,6 +20,13 @@ pub fn wait(emit: &mut Emit) {
 pub fn unshare_cgroup(emit: &mut Emit) {
     let call = Call::new(nr::UNSHARE).flags(libc::CLONE_NEWCGROUP as u64, CLONE);
     emit.call(Stage::Unshare, None, call);
+}
+
+/// Before the filter, which need not allow it.
+pub fn stamp(emit: &mut Emit) {
+    if emit.runner.stamped {
+        emit.act(Stage::Watch, None, Act::Stamp);
+    }
 }
 
 /// The death signal (which a change of ids would have cleared), the tracer, the stop.

@@ -2,8 +2,8 @@
 
 use super::channel::Memory;
 use super::dumpable::Dumpable;
-use super::reap;
 use super::signals::{self, Blocked};
+use super::{reap, Begun};
 use crate::child::{self, Channel, GoPipe, Start, OWNER, WAITING};
 use crate::compile::CORE_DUMPS_ALONE_SINCE;
 use crate::error::{reason, Error};
@@ -345,6 +345,14 @@ impl Child {
         };
         // SAFETY: made by the kernel for this child, and taken once.
         Some(unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+
+    /// When the program began, where the child noted it.
+    pub fn begun(&self) -> Option<Begun> {
+        let channel = self.channel();
+        let at = channel.begin.load(SeqCst);
+        let cpu = channel.cpu.load(SeqCst);
+        (at > 0).then_some(Begun { at, cpu })
     }
 
     /// The call of the new mount API that the child was last at, if it was one.

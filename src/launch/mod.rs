@@ -30,20 +30,15 @@ impl Runner {
     /// stopped or is about to.
     pub fn start(&self) -> Result<i32> {
         self.check_unwatched()?;
-        Ok(self.launch(WantPidfd::No)?.0)
+        Ok(self.launch(WantPidfd::No)?.pid)
     }
 
     /// As [`Runner::start`], with a pidfd beside the pid.
     pub fn start_pidfd(&self) -> Result<(i32, OwnedFd)> {
         self.check_unwatched()?;
-        self.launch_pidfd()
-    }
-
-    pub(crate) fn launch_pidfd(&self) -> Result<(i32, OwnedFd)> {
-        match self.launch(WantPidfd::Yes)? {
-            (pid, Some(fd)) => Ok((pid, fd)),
-            (_, None) => Err(no_pidfd()),
-        }
+        let started = self.launch(WantPidfd::Yes)?;
+        let pidfd = started.pidfd.ok_or_else(no_pidfd)?;
+        Ok((started.pid, pidfd))
     }
 
     /// Starts the program up to right before its exec, and holds it there.
@@ -51,7 +46,7 @@ impl Runner {
         self.check_unwatched()?;
         match self.begin(true, WantPidfd::IfPossible)? {
             Progress::Held(launch) => Ok(Held::new(launch, self.clone())),
-            Progress::Started { .. } => Err(Error::options("a held start that does not hold")),
+            Progress::Started(_) => Err(Error::options("a held start that does not hold")),
         }
     }
 
@@ -65,9 +60,9 @@ impl Runner {
         }
     }
 
-    fn launch(&self, want: WantPidfd) -> Result<(i32, Option<OwnedFd>)> {
+    pub(crate) fn launch(&self, want: WantPidfd) -> Result<Started> {
         match self.begin(false, want)? {
-            Progress::Started { pid, pidfd } => Ok((pid, pidfd)),
+            Progress::Started(started) => Ok(started),
             Progress::Held(_) => Err(Error::options("held without being asked")),
         }
     }
@@ -129,9 +124,26 @@ pub(crate) struct Launch {
     mount_api: bool,
 }
 
+/// A program that runs.
+pub(crate) struct Started {
+    pub pid: i32,
+    pub pidfd: Option<OwnedFd>,
+    /// None: nobody noted it.
+    pub begun: Option<Begun>,
+}
+
+/// When a program began.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun {
+    /// CLOCK_MONOTONIC, in ns.
+    pub at: u64,
+    /// CPU time of the launch, in ns.
+    pub cpu: u64,
+}
+
 /// How far a start has come.
 enum Progress {
-    Started { pid: i32, pidfd: Option<OwnedFd> },
+    Started(Started),
     Held(Launch),
 }
 
@@ -220,7 +232,11 @@ impl Launch {
         self.child.signal(libc::SIGSTOP);
         self.child.go_on(word);
         self.child.let_go();
-        Ok(Progress::Started { pid, pidfd })
+        Ok(Progress::Started(Started {
+            pid,
+            pidfd,
+            begun: None,
+        }))
     }
 
     /// The child is beyond its exec, or dead.
@@ -228,8 +244,9 @@ impl Launch {
         match self.child.fate() {
             Ok(pid) => {
                 let pidfd = self.take_pidfd()?;
+                let begun = self.child.begun();
                 self.child.let_go();
-                Ok(Progress::Started { pid, pidfd })
+                Ok(Progress::Started(Started { pid, pidfd, begun }))
             }
             Err(end) => match (&end, self.child.new_mount_call()) {
                 // EPERM: the same by an older container profile. If it is a real one, the old calls get it too.
@@ -260,7 +277,7 @@ impl Launch {
             self.child.go_on(word);
         }
         match self.advance(runner) {
-            Ok(Progress::Started { pid, .. }) => Ok(pid),
+            Ok(Progress::Started(started)) => Ok(started.pid),
             Ok(Progress::Held(_)) => Err(Error::options("held twice")),
             Err(Setback::Failed(error)) => Err(error),
             Err(Setback::Missing(call)) => Err(missing(call, runner)),

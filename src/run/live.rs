@@ -29,6 +29,8 @@ pub struct Live {
     /// When the caller asked for it, and when the program began.
     pub called: u64,
     pub begin: u64,
+    /// CPU time of the launch, which is not the program's, and which all counted that count the program's.
+    pub launch_cpu: u64,
 }
 
 pub struct Run {
@@ -38,8 +40,6 @@ pub struct Run {
     cpu_rlimit: Option<u64>,
     file_size_limited: bool,
     filtered: bool,
-    /// CPU time of the launch, which is not the program's.
-    base: u64,
     figures: Figures,
     sampler: Sampler,
     /// How much the captures together may still keep.
@@ -95,14 +95,10 @@ impl Run {
             ..asked.watched.clone()
         };
         let enforces = limits.memory.is_some() && live.group.missing & super::missing::MEMORY != 0;
-        // At its exec it is alone in its cgroups, so its own clock says what they have counted, and all of that was the kernel's
-        // work.
-        let base = procfs::own_cpu(live.pid).unwrap_or(0);
         Run {
             cpu_rlimit: soft(libc::RLIMIT_CPU).map(|s| s.saturating_mul(1000 * MS)),
             file_size_limited: soft(libc::RLIMIT_FSIZE).is_some(),
             filtered: asked.seccomp.is_some(),
-            base,
             figures: Figures::default(),
             sampler: Sampler::new(&live.group, &Host::current(), enforces),
             left: limits.output.unwrap_or(u64::MAX),
@@ -234,7 +230,7 @@ impl Run {
             None => self.sampler.look(self.live.pid, &self.live.group).cpu_ns,
         };
         let own = procfs::own_cpu(self.live.pid).unwrap_or(0);
-        total.max(own).saturating_sub(self.base)
+        total.max(own).saturating_sub(self.live.launch_cpu)
     }
 
     fn output(&mut self, i: usize) -> Read {
@@ -425,10 +421,10 @@ impl Run {
 
     fn cpu(&self) -> (Cpu, Source) {
         let since_begin = |now: Cpu| {
-            let total = now.total.saturating_sub(self.base);
+            let total = now.total.saturating_sub(self.live.launch_cpu);
             Cpu {
                 total,
-                system: now.system.saturating_sub(self.base).min(total),
+                system: now.system.saturating_sub(self.live.launch_cpu).min(total),
             }
         };
         if let Some((cpu, source)) = self.figures.cpu {

@@ -11,6 +11,7 @@ use super::watch::{Token, Watch};
 use super::{now, Process};
 use crate::error::{reason, Error, Result};
 use crate::host::Host;
+use crate::launch::{Started, WantPidfd};
 use crate::runner::{Rlimit, Runner};
 use crate::stage::Stage;
 use nix::errno::Errno;
@@ -27,15 +28,16 @@ impl Runner {
         let watch = Watch::new()?;
         let mark = self.mark(&group);
         let prepared = self.prepared(stdio.as_ref(), group.dirs().to_vec(), group.missing, mark);
-        let (pid, pidfd) = prepared
-            .launch_pidfd()
+        let Started { pid, pidfd, begun } = prepared
+            .launch(WantPidfd::Yes)
             .map_err(|error| self.explain_memory(error, &group))?;
         // From here on a failure kills the process, by the drop of what watches it.
         let live = Live {
             pid,
-            pidfd: Some(pidfd),
+            pidfd,
             called,
-            begin: now(),
+            begin: begun.map_or_else(now, |begun| begun.at),
+            launch_cpu: begun.map_or(0, |begun| begun.cpu),
             pipes: stdio.map_or(Vec::new(), |stdio| stdio.pipes),
             missing: group.missing | self.lost_tree(&group),
             group,
@@ -131,6 +133,7 @@ impl Runner {
         let mut runner = self.clone();
         runner.watched = Default::default();
         runner.run_groups = groups;
+        runner.stamped = true;
         if let Some(stdio) = stdio {
             runner.files = Some(stdio.table.clone());
         }

@@ -17,6 +17,7 @@ const fn sysno(name: &'static str, nr: libc::c_long) -> Sysno {
 pub const CAPGET: Sysno = sysno("capget", libc::SYS_capget);
 pub const CAPSET: Sysno = sysno("capset", libc::SYS_capset);
 pub const CHDIR: Sysno = sysno("chdir", libc::SYS_chdir);
+pub const CLOCK_GETTIME: Sysno = sysno("clock_gettime", libc::SYS_clock_gettime);
 pub const CLONE: Sysno = sysno("clone", libc::SYS_clone);
 pub const CLONE3: Sysno = sysno("clone3", libc::SYS_clone3);
 pub const CLOSE: Sysno = sysno("close", libc::SYS_close);
