@@ -26,8 +26,9 @@ impl Figures {
         self.cpu = group.cpu().or(self.cpu);
         self.memory = group.memory_peak().or(self.memory);
         self.processes = group.processes_peak().or(self.processes);
-        self.oom_kills = group.oom_kills().max(self.oom_kills);
-        self.memory_limit_hits = group.memory_limit_hits().max(self.memory_limit_hits);
+        let (kills, hits) = group.memory_events();
+        self.oom_kills = kills.max(self.oom_kills);
+        self.memory_limit_hits = hits.max(self.memory_limit_hits);
         if limits.processes.is_some() {
             self.forks_refused = group.forks_refused().max(self.forks_refused);
         }

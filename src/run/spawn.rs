@@ -196,7 +196,7 @@ impl Runner {
             return error;
         };
         let peak = group.memory_peak().map_or(0, |(peak, _)| peak);
-        match group.met_memory_limit(bytes, group.memory_limit_hits(), peak) {
+        match group.met_memory_limit(bytes, group.memory_events().1, peak) {
             true => error.because(&format!("the memory limit is {bytes} bytes")),
             false => error,
         }

@@ -13,7 +13,7 @@ pub struct Dir {
 }
 
 /// The same thing has another name in v1 and in v2. `key`: the word at the start of its line; "" where the file is one
-/// number. A file of "": there is none.
+/// number.
 #[derive(Clone, Copy)]
 pub struct Item {
     v1: (&'static str, &'static str),
@@ -32,16 +32,6 @@ pub const MEMORY_PEAK: Item = Item {
 pub const MEMORY_NOW: Item = Item {
     v1: ("memory.usage_in_bytes", ""),
     v2: ("memory.current", ""),
-};
-pub const OOM_KILLS: Item = Item {
-    v1: ("memory.oom_control", "oom_kill"),
-    v2: ("memory.events", "oom_kill"),
-};
-/// How often this cgroup's own limit stood in the way to the point of failing. v1 has nothing like it: its failcnt
-/// counts reclaim too, and stays 0 on newer kernels (seen on 6.18).
-pub const MEMORY_LIMIT_HITS: Item = Item {
-    v1: ("", ""),
-    v2: ("memory.events", "oom"),
 };
 pub const PIDS_MAX: Item = Item {
     v1: ("pids.max", ""),
@@ -74,10 +64,7 @@ impl Dir {
     /// The number of this item; None where the kernel does not have it.
     pub fn number(&self, item: Item) -> Option<u64> {
         let (file, key) = item.of(self);
-        match file {
-            "" => None,
-            file => keyed(&self.read(file).ok()?, key),
-        }
+        keyed(&self.read(file).ok()?, key)
     }
 
     pub fn set_number(&self, item: Item, value: u64) -> Result<(), Failure> {

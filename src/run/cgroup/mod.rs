@@ -220,13 +220,20 @@ impl Group {
         self.memory.as_ref()?.number(files::MEMORY_NOW)
     }
 
-    pub fn oom_kills(&self) -> u64 {
-        number(&self.memory, files::OOM_KILLS)
-    }
-
-    /// v2 only.
-    pub fn memory_limit_hits(&self) -> u64 {
-        number(&self.memory, files::MEMORY_LIMIT_HITS)
+    /// How many processes the OOM killer took, and, in v2 only, how often this group's own limit stood in the way to the
+    /// point of failing. v1 has nothing like it: its failcnt counts reclaim too, and stays 0 on newer kernels (seen on
+    /// 6.18).
+    pub fn memory_events(&self) -> (u64, u64) {
+        let Some(dir) = &self.memory else {
+            return (0, 0);
+        };
+        let (file, hits) = match dir.v2 {
+            true => ("memory.events", "oom"),
+            false => ("memory.oom_control", "no such thing"),
+        };
+        let text = dir.read(file).unwrap_or_default();
+        let count = |key| files::keyed(&text, key).unwrap_or(0);
+        (count("oom_kill"), count(hits))
     }
 
     /// Whether memory was refused at this limit, which is the run's own. In v1 only the peak says so; the kernel charges in
@@ -348,7 +355,6 @@ fn limit_memory(dir: &Dir, bytes: u64) -> std::result::Result<(), Failure> {
     dir.set_number(files::MEMORY_MAX, most)?;
     if dir.v2 {
         let _ = dir.write("memory.swap.max", "0");
-        let _ = dir.write("memory.zswap.max", "0");
         // The whole run ends, not the largest of its processes. Linux 4.19.
         let _ = dir.write("memory.oom.group", "1");
     } else if dir
