@@ -72,6 +72,16 @@ static void print_cgroups(const runner_probe_t *p)
     controllers("v1 controllers, groups can be made", p->controllers_v1_writable);
 }
 
+/* Watched runs (runner_spawn) work in any case, with something else where there is no cgroup. */
+static void print_runs(const runner_probe_t *p)
+{
+    puts("watched runs");
+    yes_no("memory by a cgroup", !(p->runs_miss & RUNNER_MISSING_MEMORY), "else RLIMIT_AS, and looks at the processes");
+    yes_no("processes by a cgroup", !(p->runs_miss & RUNNER_MISSING_PROCESSES), "else RLIMIT_NPROC");
+    yes_no("CPU time by a cgroup", !(p->runs_miss & RUNNER_MISSING_CPU), "else looks at the processes");
+    yes_no("CPU quota", !(p->runs_miss & RUNNER_MISSING_QUOTA), "needs a cgroup");
+}
+
 /* The blockers are sentences, a line each. */
 static void print_blockers(const char *text)
 {
@@ -98,6 +108,7 @@ int main(void)
     print_calls(&probe);
     print_namespaces(&probe);
     print_cgroups(&probe);
+    print_runs(&probe);
     print_blockers(probe.blocker);
     return 0;
 }
