@@ -33,7 +33,8 @@ pub unsafe extern "C" fn runner_set_wall_limit(runner: *mut Runner, ns: u64) -> 
 /// nanoseconds. UINT64_MAX: any, the default.
 ///
 /// It is counted from the program's exec by the run's cgroup, and looked at when the budget could at the earliest be used up:
-/// precise to about a millisecond where the host steps in time. RLIMIT_CPU one second above it is set as well
+/// precise to a tick of the kernel, 1 to 10 ms (4 ms with CONFIG_HZ=250), where the host steps in time. The figure at the end is
+/// exact, and one beyond the limit is RUNNER_VERDICT_TIME_LIMIT also where the program had ended by itself. RLIMIT_CPU one second above it is set as well
 /// (unless runner_add_rlimit() has set one), for hosts that do not. Without a cgroup the living processes are looked at.
 ///
 /// Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), cpu.stat, cpuacct.usage.
