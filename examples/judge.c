@@ -4,30 +4,36 @@
  *
  * PROBLEMS/NAME holds problem.txt, expected, tests/N.in, tests/N.out and submissions/FILE.
  *
- * Submissions come as sources: .c, .cpp, .sh, .py. Compilers run in the sandbox too, since a source file is as untrusted
- * as its program. A submission whose name begins with "attack-" solves nothing: it tries to get at the host and
- * prints a line for each try, "refused: ..." or "GOT: ..."; its verdict is BLOCKED where it, and the judge's own look at
- * the bait (judge/bait.h), found nothing taken, else ESCAPED. `expected` holds the verdict of each submission, or
- * several with | between them; the exit status is 0 where all came out so.
+ * Submissions come as sources: .c, .cpp, .sh, .py. Compilers run in the sandbox too, since a source file is as
+ * untrusted as its program. A submission whose name begins with "attack-" solves nothing: it tries to get at the host
+ * and prints a line for each try, "refused: ..." or "GOT: ..."; its verdict is BLOCKED where it, and the judge's own
+ * look at the bait, found nothing taken, else ESCAPED. `expected` holds the verdict of each submission, or several with
+ * | between them; the exit status is 0 where all came out so.
  *
- *   judge/sandbox.h      what a program may see and do
- *   judge/supervise.h    one run: start, watch, kill, figures
- *   judge/cgroup.h       cgroups v1 and v2
+ * librunner enforces the limits, kills the whole tree, and says what ended a run and how that is known. What is left to
+ * the judge is what only a judge can know: what a program may see and do, and whether its answer is right.
+ *
+ *   judge/sandbox.h      what a program may see, do and use
+ *   judge/bait.h         what an attacker would love to reach
  */
-#define _GNU_SOURCE /* namespaces, memfd_create, ppoll */
+#define _GNU_SOURCE /* namespaces, accept4 */
 #include <dirent.h>
 #include <ftw.h>
-#include <sys/mman.h>
+#include <inttypes.h>
 
 #include "judge/bait.h"
-#include "judge/cgroup.h"
 #include "judge/sandbox.h"
-#include "judge/supervise.h"
 #include "runner.h"
 
-enum verdict { OK, WRONG, TIME, WALL, MEMORY, PROCESSES, OUTPUT, CRASH, EXIT, COMPILE, BLOCKED, ESCAPED, SKIPPED, FAILED };
-static const char *const VERDICTS[] = {"OK",      "WRONG",   "TIME",    "WALL",    "MEMORY", "PROCESSES", "OUTPUT", "CRASH",
-                                       "EXIT",    "COMPILE", "BLOCKED", "ESCAPED", "skipped", "FAILED"};
+enum verdict {
+    FAILED, /* the judge itself has: the default, so that nothing comes out right by accident */
+    OK, WRONG, TIME_LIMIT, WALL_LIMIT, MEMORY_LIMIT, PROCESS_LIMIT, OUTPUT_LIMIT, CRASH, FORBIDDEN, EXIT, COMPILE,
+    BLOCKED, ESCAPED, SKIPPED
+};
+static const char *const VERDICTS[] = {
+    "FAILED", "OK", "WRONG", "TIME", "WALL", "MEMORY", "PROCESSES", "OUTPUT", "CRASH", "FORBIDDEN", "EXIT", "COMPILE",
+    "BLOCKED", "ESCAPED", "skipped",
+};
 
 struct language {
     const char *suffix, *name;
@@ -54,12 +60,9 @@ struct submission {
     bool attack;
 };
 
-/* The worst of its tests, as far as they were run. */
 struct result {
     enum verdict verdict;
-    int64_t wall_ns, cpu_ns;
-    uint64_t memory;
-    const char *memory_from;
+    runner_result_t run; /* of its last run, with the most time and memory that any of its runs took */
     char note[512];
 };
 
@@ -70,6 +73,9 @@ struct judge {
     bool verbose;
     int verdicts, as_expected;
 };
+
+/* Set by a signal: the run in hand is killed, and the judge cleans up. */
+static volatile sig_atomic_t interrupted;
 
 static const char PATH_ENV[] = "PATH=/usr/local/bin:/usr/bin:/bin";
 static const struct limits COMPILE_LIMITS = {.cpu_ns = 20000000000, .wall_ns = 30000000000, .memory = 1ull << 30,
@@ -82,52 +88,29 @@ static bool join(char path[PATH_MAX], const char *dir, const char *name)
     return snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX;
 }
 
-/* The whole of an fd from its start, NUL-terminated; NULL: no memory, or it cannot be read. */
-static char *read_all(int fd, size_t *length)
+/* A text file, NUL-terminated; NULL: no memory, or it cannot be read. */
+static char *read_file(const char *path)
 {
     struct stat file;
-    if (fstat(fd, &file) != 0)
-        return NULL;
-    char *text = malloc((size_t)file.st_size + 1);
-    ssize_t n = text ? pread(fd, text, (size_t)file.st_size, 0) : -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *text = fd >= 0 && fstat(fd, &file) == 0 ? malloc((size_t)file.st_size + 1) : NULL;
+    ssize_t n = text ? read(fd, text, (size_t)file.st_size) : -1;
+    if (fd >= 0)
+        close(fd);
     if (n < 0) {
         free(text);
         return NULL;
     }
     text[n] = 0;
-    *length = (size_t)n;
     return text;
-}
-
-static char *read_file(const char *path)
-{
-    size_t length;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *text = fd >= 0 ? read_all(fd, &length) : NULL;
-    if (fd >= 0)
-        close(fd);
-    return text;
-}
-
-static bool write_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = write(fd, text, length);
-        if (n <= 0)
-            return false;
-        text += n;
-        length -= (size_t)n;
-    }
-    return true;
 }
 
 static bool copy_file(const char *from, const char *to)
 {
     char *text = read_file(from);
-    int fd = text ? open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1;
-    bool copied = fd >= 0 && write_all(fd, text, strlen(text)) && fchmod(fd, 0644) == 0;
-    if (fd >= 0)
-        close(fd);
+    FILE *stream = text ? fopen(to, "wxe") : NULL;
+    bool copied = stream && fputs(text, stream) >= 0;
+    copied &= stream && fclose(stream) == 0 && chmod(to, 0644) == 0;
     free(text);
     return copied;
 }
@@ -171,39 +154,6 @@ static bool ends_with(const char *text, const char *end)
     return n > m && strcmp(text + n - m, end) == 0;
 }
 
-/* ---- the program's files --------------------------------------------------------------------------------------- */
-
-/* Input is a sealed memory file: seekable, and no program can change it for the next one, also not one that opens it
- * anew through /proc/self/fd with the judge's own user id. */
-static int input_file(const char *path)
-{
-    int fd = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    char *text = path ? read_file(path) : strdup("");
-    bool good = fd >= 0 && text && write_all(fd, text, strlen(text)) && lseek(fd, 0, SEEK_SET) == 0 &&
-                fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0;
-    free(text);
-    if (!good && fd >= 0)
-        close(fd);
-    return good ? fd : -1;
-}
-
-/* Output goes into memory files as well: RLIMIT_FSIZE bounds them, the run's cgroup pays for them, and nobody has to
- * read while the program writes. */
-static bool open_files(int files[3], const char *input)
-{
-    files[0] = input_file(input);
-    files[1] = memfd_create("output", MFD_CLOEXEC);
-    files[2] = memfd_create("errors", MFD_CLOEXEC);
-    return files[0] >= 0 && files[1] >= 0 && files[2] >= 0;
-}
-
-static void close_files(int files[3])
-{
-    for (int i = 0; i < 3; i++)
-        if (files[i] >= 0)
-            close(files[i]);
-}
-
 /* ---- verdicts -------------------------------------------------------------------------------------------------- */
 
 /* Equal word by word: white space does not count. */
@@ -235,76 +185,115 @@ static enum verdict attack_verdict(const char *report, const struct bait *bait, 
     return strstr(report, "refused: ") && ends_with(report, "done\n") ? BLOCKED : WRONG;
 }
 
-/* What ended the run, the surest evidence first. OK: it ended by itself, well. */
-static enum verdict ending(const struct outcome *outcome, bool output_full, char *note, size_t size)
+/* The library's verdict as a judge puts it. What is not here (the judge killed it itself) is FAILED. */
+static enum verdict ending(const runner_result_t *run)
 {
-    bool failed = outcome->status != 0 || outcome->cpu_exceeded || outcome->wall_exceeded;
-    if (outcome->memory_exceeded)
-        return MEMORY;
-    if (outcome->processes_refused && failed)
-        return PROCESSES;
-    if (output_full)
-        return OUTPUT;
-    if (outcome->cpu_exceeded)
-        return TIME;
-    if (outcome->wall_exceeded)
-        return WALL;
-    if (WIFSIGNALED(outcome->status)) {
-        snprintf(note, size, "signal %d, %s", WTERMSIG(outcome->status), strsignal(WTERMSIG(outcome->status)));
-        return CRASH;
-    }
-    if (outcome->status != 0)
-        snprintf(note, size, "exit code %d", WEXITSTATUS(outcome->status));
-    return outcome->status != 0 ? EXIT : OK;
+    static const enum verdict verdicts[] = {
+        [RUNNER_VERDICT_FINISHED] = EXIT,
+        [RUNNER_VERDICT_SIGNALLED] = CRASH,
+        [RUNNER_VERDICT_TIME_LIMIT] = TIME_LIMIT,
+        [RUNNER_VERDICT_WALL_LIMIT] = WALL_LIMIT,
+        [RUNNER_VERDICT_MEMORY_LIMIT] = MEMORY_LIMIT,
+        [RUNNER_VERDICT_OUTPUT_LIMIT] = OUTPUT_LIMIT,
+        [RUNNER_VERDICT_PROCESS_LIMIT] = PROCESS_LIMIT,
+        [RUNNER_VERDICT_FORBIDDEN_SYSCALL] = FORBIDDEN,
+    };
+    if (run->verdict == RUNNER_VERDICT_FINISHED && run->exit_code == 0)
+        return OK;
+    return run->verdict < sizeof verdicts / sizeof *verdicts ? verdicts[run->verdict] : FAILED;
 }
 
-static void keep_worst(struct result *result, const struct outcome *outcome)
+/* How that is known: the program's own first complaint, else the evidence. */
+static void note_ending(const runner_process_t *process, const runner_result_t *run, char *note, size_t size)
 {
-    if (outcome->wall_ns > result->wall_ns)
-        result->wall_ns = outcome->wall_ns;
-    if (outcome->cpu_ns > result->cpu_ns)
-        result->cpu_ns = outcome->cpu_ns;
-    if (outcome->memory >= result->memory) {
-        result->memory = outcome->memory;
-        result->memory_from = outcome->memory_from;
+    const void *errors;
+    size_t length;
+    runner_process_output(process, STDERR_FILENO, &errors, &length);
+    if (run->evidence == RUNNER_EVIDENCE_SIGNAL)
+        snprintf(note, size, "signal %d, %s", run->signal, strsignal(run->signal));
+    else if (run->evidence != RUNNER_EVIDENCE_EXIT_CODE)
+        snprintf(note, size, "by %s", runner_evidence_name(run->evidence));
+    else if (length > 0)
+        snprintf(note, size, "%.*s", (int)length, (const char *)errors);
+    else
+        snprintf(note, size, "exit code %d", run->exit_code);
+    note[strcspn(note, "\n")] = 0;
+}
+
+static uint64_t cpu_ns(const runner_result_t *run)
+{
+    return run->user_ns + run->system_ns;
+}
+
+/* The figures of a run that took less than the one before it give way. */
+static void keep_most(runner_result_t *run, const runner_result_t *before)
+{
+    if (before->wall_ns > run->wall_ns)
+        run->wall_ns = before->wall_ns;
+    if (cpu_ns(before) > cpu_ns(run)) {
+        run->user_ns = before->user_ns;
+        run->system_ns = before->system_ns;
+        run->cpu_source = before->cpu_source;
+    }
+    if (before->memory_peak > run->memory_peak) {
+        run->memory_peak = before->memory_peak;
+        run->memory_source = before->memory_source;
     }
 }
 
 /* ---- runs ------------------------------------------------------------------------------------------------------ */
 
-/* Runs with these files and leaves the end in `result`. False: the sandbox itself failed, which `result` says too. */
-static bool run_in_sandbox(const struct judge *judge, const struct run *run, struct result *result)
+/* What was captured, as text, to be freed. A NUL would end it, and hide what follows; no answer has one. */
+static char *captured(const runner_process_t *process, int fd)
 {
-    struct outcome outcome;
-    runner_error_t error = RUNNER_ERROR_INIT;
-    int code = supervise(&judge->sandbox, run, &outcome, &error);
-    if (code < 0) {
-        result->verdict = FAILED;
-        if (error.stage)
-            runner_error_format(&error, result->note, sizeof result->note);
-        else
-            snprintf(result->note, sizeof result->note, "before the start: %s", strerror(-code));
-        return false;
-    }
-    struct stat out;
-    bool full = fstat(run->files[1], &out) == 0 && (uint64_t)out.st_size >= run->limits.output;
-    keep_worst(result, &outcome);
-    result->verdict = ending(&outcome, full, result->note, sizeof result->note);
-    return true;
+    const void *data;
+    size_t length;
+    char *text = runner_process_output(process, fd, &data, &length) == 0 ? malloc(length + 1) : NULL;
+    for (size_t i = 0; text && i < length; i++)
+        text[i] = ((const char *)data)[i] ? ((const char *)data)[i] : '?';
+    if (text)
+        text[length] = 0;
+    return text;
 }
 
-/* The first line of what a compiler or a program complained about. */
-static void note_errors(int fd, struct result *result)
+/* To the end of the run. Signals do not end the wait, so it looks now and then whether there was one. */
+static char *watch(runner_process_t *process, struct result *result)
 {
-    size_t length;
-    char *text = read_all(fd, &length);
-    if (text && length > 0)
-        snprintf(result->note, sizeof result->note, "%.*s", (int)strcspn(text, "\n"), text);
-    free(text);
+    runner_result_t run = RUNNER_RESULT_INIT;
+    while (runner_process_wait(process, 100 * 1000000, &run) == 0)
+        if (interrupted)
+            runner_process_kill(process);
+    keep_most(&run, &result->run);
+    result->run = run;
+    result->verdict = ending(&run);
+    if (result->verdict != OK)
+        note_ending(process, &run, result->note, sizeof result->note);
+    return captured(process, STDOUT_FILENO);
+}
+
+/* Runs to the end, which `result` tells. Returns what was printed, to be freed; NULL: the sandbox itself FAILED. */
+static char *run_in_sandbox(const struct judge *judge, const struct run *run, struct result *result)
+{
+    runner_error_t error = RUNNER_ERROR_INIT;
+    result->verdict = FAILED;
+    runner_t *runner = sandbox_runner(&judge->sandbox, run);
+    if (!runner) {
+        snprintf(result->note, sizeof result->note, "the options: %s", strerror(errno));
+        return NULL;
+    }
+    runner_process_t *process = runner_spawn(runner, &error);
+    runner_free(runner); /* what runs does not need it */
+    if (!process) {
+        runner_error_format(&error, result->note, sizeof result->note);
+        return NULL;
+    }
+    char *output = watch(process, result);
+    runner_process_free(process);
+    return output;
 }
 
 /* Makes /box/program from the source. Only now is the box writable, and it belongs to whoever the compiler runs as. */
-static void compile(const struct judge *judge, const struct submission *submission, const char *box,
+static bool compile(const struct judge *judge, const struct submission *submission, const char *box,
                     struct result *result)
 {
     char source[PATH_MAX];
@@ -313,56 +302,48 @@ static void compile(const struct judge *judge, const struct submission *submissi
                                 source,           NULL};
     const char *const env[] = {PATH_ENV, "TMPDIR=/tmp", NULL};
     struct run run = {.argv = argv, .env = env, .box = box, .box_writable = true, .limits = COMPILE_LIMITS};
-    struct result compiled = {.verdict = FAILED};
-    if (open_files(run.files, NULL) && run_in_sandbox(judge, &run, &compiled) && compiled.verdict != OK)
-        note_errors(run.files[2], &compiled);
-    close_files(run.files);
-    if (compiled.verdict != OK) {
-        result->verdict = compiled.verdict == FAILED ? FAILED : COMPILE;
-        strcpy(result->note, compiled.note);
-    }
+    struct result compiled = {0}; /* its figures are not the submission's */
+    free(run_in_sandbox(judge, &run, &compiled));
+    if (compiled.verdict == OK)
+        return true;
+    result->verdict = compiled.verdict == FAILED ? FAILED : COMPILE;
+    strcpy(result->note, compiled.note);
+    return false;
 }
 
-static enum verdict check_output(const struct judge *judge, const struct submission *submission, int output,
+static enum verdict check_output(const struct judge *judge, const struct submission *submission, const char *output,
                                  const char *answer, struct result *result)
 {
-    size_t length;
-    char *text = read_all(output, &length), *expected = read_file(answer);
-    enum verdict verdict = FAILED;
-    if (text && expected && submission->attack)
-        verdict = attack_verdict(text, &judge->bait, result->note, sizeof result->note);
-    else if (text && expected)
-        verdict = same_words(text, expected) ? OK : WRONG;
-    if (text && submission->attack && judge->verbose)
-        printf("    %s reports\n%s", submission->file, text);
-    free(text);
-    free(expected);
-    return verdict;
+    if (submission->attack && judge->verbose)
+        printf("    %s reports\n%s", submission->file, output);
+    if (submission->attack)
+        return attack_verdict(output, &judge->bait, result->note, sizeof result->note);
+    return same_words(output, answer) ? OK : WRONG;
 }
 
 static void run_test(struct judge *judge, const struct problem *problem, const struct submission *submission,
                      const char *box, const char *input, struct result *result)
 {
-    char program[PATH_MAX], answer[PATH_MAX];
+    char program[PATH_MAX], answer_path[PATH_MAX];
     snprintf(program, sizeof program, "/box/%s", submission->language->option ? "program" : submission->file);
-    snprintf(answer, sizeof answer, "%.*s.out", (int)(strlen(input) - 3), input);
+    snprintf(answer_path, sizeof answer_path, "%.*s.out", (int)(strlen(input) - 3), input);
     const char *const script[] = {submission->tool, program, NULL}, *const plain_env[] = {PATH_ENV, NULL};
     const char *const *argv = submission->language->option ? script + 1 : script;
+    const char *const *env = submission->attack ? bait_env(&judge->bait, PATH_ENV, answer_path) : plain_env;
+    int leaked = open(answer_path, O_RDONLY); /* bait too: not close-on-exec, as a host forgets it */
 
-    struct run run = {.argv = argv, .env = plain_env, .box = box, .limits = problem->limits};
-    if (submission->attack)
-        run.env = bait_env(&judge->bait, PATH_ENV, answer);
-    int leaked = open(answer, O_RDONLY); /* bait too: not close-on-exec, as a host forgets it */
-    if (!open_files(run.files, input)) {
-        result->verdict = FAILED;
-        snprintf(result->note, sizeof result->note, "%.256s: %s", input, strerror(errno));
-    } else if (run_in_sandbox(judge, &run, result) && result->verdict == OK) {
-        result->verdict = check_output(judge, submission, run.files[1], answer, result);
-    } else if (result->verdict == EXIT) {
-        note_errors(run.files[2], result);
-    }
-    close_files(run.files);
+    char *text = read_file(input), *answer = read_file(answer_path), *output = NULL;
+    struct run run = {.argv = argv, .env = env, .input = text, .box = box, .limits = problem->limits};
+    if (text && answer)
+        output = run_in_sandbox(judge, &run, result);
+    else
+        snprintf(result->note, sizeof result->note, "%.256s or its answer: %s", input, strerror(errno));
+    if (result->verdict == OK && output)
+        result->verdict = check_output(judge, submission, output, answer, result);
     close(leaked);
+    free(text);
+    free(answer);
+    free(output);
 }
 
 /* Test after test until one goes wrong. */
@@ -371,13 +352,15 @@ static void run_tests(struct judge *judge, const struct problem *problem, const 
 {
     struct dirent **tests;
     int n = list(problem->dir, "tests", &tests);
-    if (n == 0)
-        result->verdict = FAILED;
-    for (int i = 0; i < n && (result->verdict == OK || result->verdict == BLOCKED) && !interrupted; i++) {
+    bool good = true;
+    for (int i = 0; i < n && good && !interrupted; i++) {
         char input[PATH_MAX];
-        if (ends_with(tests[i]->d_name, ".in") &&
-            snprintf(input, sizeof input, "%.3000s/tests/%s", problem->dir, tests[i]->d_name) > 0)
-            run_test(judge, problem, submission, box, input, result);
+        if (!ends_with(tests[i]->d_name, ".in"))
+            continue;
+        snprintf(input, sizeof input, "%.3000s/tests/%s", problem->dir, tests[i]->d_name);
+        result->verdict = FAILED;
+        run_test(judge, problem, submission, box, input, result);
+        good = result->verdict == OK || result->verdict == BLOCKED;
     }
     free_names(tests, n);
 }
@@ -395,13 +378,9 @@ static void judge_submission(struct judge *judge, const struct problem *problem,
     bool made = join(box, judge->work, "box") && mkdir(box, 0755) == 0 && join(source, box, submission->file) &&
                 copy_file(submission->path, source) && chmod(box, 0755) == 0 &&
                 (geteuid() != 0 || chown(box, OUTSIDE_ID, OUTSIDE_ID) == 0);
-    if (!made) {
-        result->verdict = FAILED;
+    if (!made)
         snprintf(result->note, sizeof result->note, "%.256s: %s", box, strerror(errno));
-    } else if (submission->language->option) {
-        compile(judge, submission, box, result);
-    }
-    if (result->verdict == OK)
+    else if (!submission->language->option || compile(judge, submission, box, result))
         run_tests(judge, problem, submission, box, result);
     remove_tree(box);
 }
@@ -447,6 +426,15 @@ static bool one_of(const char *verdict, const char *verdicts)
     return false;
 }
 
+/* A figure is worth as much as its source. */
+static void print_figure(double figure, uint32_t source)
+{
+    if (source == RUNNER_SOURCE_NONE)
+        printf(" %8s %-9s", "-", "");
+    else
+        printf(" %8.1f %-9s", figure, runner_source_name(source));
+}
+
 static void print_row(struct judge *judge, const struct problem *problem, const struct submission *submission,
                       const struct result *result)
 {
@@ -454,10 +442,12 @@ static void print_row(struct judge *judge, const struct problem *problem, const 
     const char *verdict = VERDICTS[result->verdict];
     find_expected(problem, submission->file, expected);
     bool good = result->verdict == SKIPPED || one_of(verdict, expected);
-    printf("%-9s %-20s %-7s %-10s %7.0f %7.0f %8.1f %-8s %-3s %s%s%s\n", problem->name, submission->file,
-           submission->language->name, verdict, (double)result->wall_ns / 1e6, (double)result->cpu_ns / 1e6,
-           (double)result->memory / 1048576, result->memory_from ? result->memory_from : "-", good ? "yes" : "NO",
-           good ? "" : expected, !good && *result->note ? ": " : "", result->note);
+    printf("%-9s %-20s %-7s %-9s %8.1f", problem->name, submission->file, submission->language->name, verdict,
+           (double)result->run.wall_ns / 1e6);
+    print_figure((double)cpu_ns(&result->run) / 1e6, result->run.cpu_source);
+    print_figure((double)result->run.memory_peak / 1048576, result->run.memory_source);
+    printf(" %-3s %s%s%s\n", good ? "yes" : "NO", good ? "" : expected, good || !*result->note ? "" : ": ",
+           result->note);
     fflush(stdout);
     judge->verdicts += result->verdict != SKIPPED;
     judge->as_expected += result->verdict != SKIPPED && good;
@@ -467,25 +457,25 @@ static void print_row(struct judge *judge, const struct problem *problem, const 
 static bool load_problem(struct problem *problem, const char *dir, const char *name)
 {
     char path[PATH_MAX], line[256], key[32];
-    long value;
+    uint64_t value;
     snprintf(problem->name, sizeof problem->name, "%s", name);
     FILE *stream = join(problem->dir, dir, name) && join(path, problem->dir, "problem.txt") ? fopen(path, "re") : NULL;
     if (!stream)
         return false;
     struct limits *limits = &problem->limits;
-    while (fgets(line, sizeof line, stream) && sscanf(line, "%31[a-z_]: %ld", key, &value) == 2) {
+    while (fgets(line, sizeof line, stream) && sscanf(line, "%31[a-z_]: %" SCNu64, key, &value) == 2) {
         if (strcmp(key, "cpu_ms") == 0)
             limits->cpu_ns = value * 1000000;
         else if (strcmp(key, "wall_ms") == 0)
             limits->wall_ns = value * 1000000;
         else if (strcmp(key, "memory_mb") == 0)
-            limits->memory = (uint64_t)value << 20;
+            limits->memory = value << 20;
         else if (strcmp(key, "output_kb") == 0)
-            limits->output = (uint64_t)value << 10;
+            limits->output = value << 10;
         else if (strcmp(key, "scratch_mb") == 0)
-            limits->scratch = (uint64_t)value << 20;
+            limits->scratch = value << 20;
         else if (strcmp(key, "processes") == 0)
-            limits->processes = (unsigned)value;
+            limits->processes = value;
     }
     fclose(stream);
     return limits->cpu_ns && limits->wall_ns && limits->memory && limits->output && limits->scratch &&
@@ -510,12 +500,35 @@ static void judge_problem(struct judge *judge, const char *dir, const char *name
         if (!find_language(&submission))
             continue;
         judge_submission(judge, &problem, &submission, &result);
-        print_row(judge, &problem, &submission, &result);
+        if (!interrupted)
+            print_row(judge, &problem, &submission, &result);
     }
     free_names(files, n);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
+
+/* Where limits and figures come from here, as one run has shown. */
+static void print_limits(const runner_result_t *run)
+{
+    static const struct {
+        uint32_t bit;
+        const char *stand_in;
+    } missing[] = {
+        {RUNNER_MISSING_MEMORY, "memory: RLIMIT_AS of each process, and looks at the resident memory of all"},
+        {RUNNER_MISSING_PROCESSES, "processes: RLIMIT_NPROC"},
+        {RUNNER_MISSING_CPU, "CPU time: looks at the processes"},
+    };
+    if (!run->missing)
+        printf("  limits       of the whole run: memory by %s, CPU time by %s, processes by %s\n",
+               runner_source_name(run->memory_source), runner_source_name(run->cpu_source),
+               runner_source_name(run->processes_source));
+    else
+        printf("  limits       not all by cgroups: %s\n", run->reason);
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+        if (run->missing & missing[i].bit)
+            printf("               instead for %s\n", missing[i].stand_in);
+}
 
 static void print_isolation(const struct sandbox *s)
 {
@@ -530,16 +543,9 @@ static void print_isolation(const struct sandbox *s)
     printf("  root         a read-only tmpfs: /usr read-only, /dev minimal, /tmp limited, %s\n",
            s->with_proc ? "/proc with its own processes only" : "no /proc, because this machine refuses a new one");
     printf("  privileges   no capabilities, no_new_privs, a seccomp filter of %d instructions\n", FILTER_LENGTH);
-    if (s->cgroups.version)
-        printf("  limits       memory, processes and CPU time of the whole run by cgroup v%d; rlimits\n",
-               s->cgroups.version);
-    else
-        printf("  limits       rlimits only, for each process: %s\n"
-               "               so memory is the peak of the largest process, and CPU time that of the first one\n",
-               s->cgroups.reason);
 }
 
-static void print_missing(void)
+static void print_absent_tools(void)
 {
     for (int i = 0; i < LANGUAGE_COUNT; i++) {
         struct submission probe = {0};
@@ -551,34 +557,29 @@ static void print_missing(void)
 
 /* One run of nothing, before any verdict: what the sandbox cannot do here comes out as one clear error. The one thing
  * that can be done without is /proc, which the kernel refuses inside many containers. */
-static bool try_sandbox(struct judge *judge, char *why, size_t size)
+static bool try_sandbox(struct judge *judge, struct result *result)
 {
     const char *const argv[] = {"/bin/sh", "-c", "exit 0", NULL}, *const env[] = {NULL};
     struct run run = {.argv = argv, .env = env, .box = judge->work, .limits = COMPILE_LIMITS};
-    for (;;) {
-        struct result result = {.verdict = FAILED};
-        if (open_files(run.files, NULL))
-            run_in_sandbox(judge, &run, &result);
-        close_files(run.files);
-        bool proc = result.verdict == FAILED && strstr(result.note, "proc") && judge->sandbox.with_proc;
-        if (!proc) {
-            snprintf(why, size, "%s %s", VERDICTS[result.verdict], result.note);
-            return result.verdict == OK;
-        }
+    free(run_in_sandbox(judge, &run, result));
+    if (result->verdict == FAILED && strstr(result->note, "proc")) {
         judge->sandbox.with_proc = false;
+        free(run_in_sandbox(judge, &run, result));
     }
+    return result->verdict == OK;
 }
 
 static void judge_all(struct judge *judge, const char *dir)
 {
     struct dirent **names;
     int n = list(dir, ".", &names);
-    printf("\n%-9s %-20s %-7s %-10s %7s %7s %8s %-8s %s\n", "problem", "submission", "lang", "verdict", "wall ms", "cpu ms",
-           "MiB", "by", "as expected?");
+    printf("\n%-9s %-20s %-7s %-9s %8s %8s %-9s %8s %-9s %s\n", "problem", "submission", "lang", "verdict", "wall ms",
+           "cpu ms", "from", "MiB", "from", "as expected?");
     for (int i = 0; i < n && !interrupted; i++)
         judge_problem(judge, dir, names[i]->d_name);
     free_names(names, n);
-    printf("\n%d verdicts, %d as expected%s\n", judge->verdicts, judge->as_expected, interrupted ? ", interrupted" : "");
+    printf("\n%d verdicts, %d as expected%s\n", judge->verdicts, judge->as_expected,
+           interrupted ? ", interrupted" : "");
 }
 
 static void on_signal(int signal)
@@ -611,19 +612,19 @@ int main(int argc, char **argv)
         return 2;
     }
 
-    char why[600] = "";
+    struct result trial = {0};
     bool good = sandbox_open(&judge.sandbox, judge.work);
     if (!good)
         printf("no isolation can be had here:\n%s\n", judge.sandbox.probe.blocker);
-    else if (!(good = bait_open(&judge.bait, judge.work) && try_sandbox(&judge, why, sizeof why)))
-        printf("the sandbox does not work here: %s\n", why);
+    else if (!(good = bait_open(&judge.bait, judge.work) && try_sandbox(&judge, &trial)))
+        printf("the sandbox does not work here: %s %s\n", VERDICTS[trial.verdict], trial.note);
     if (good) {
         print_isolation(&judge.sandbox);
-        print_missing();
+        print_limits(&trial.run);
+        print_absent_tools();
         judge_all(&judge, argv[argc - 1]);
     }
     bait_close(&judge.bait);
-    cgroups_close(&judge.sandbox.cgroups);
     remove_tree(judge.work);
     if (!good)
         return 2;

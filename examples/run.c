@@ -1,4 +1,4 @@
-/* The smallest watched run: a program, two limits, and what became of it.
+/* The smallest watched run: a program, its limits, and what became of it.
  *
  *   cc run.c -lrunner -o run && ./run
  */
@@ -11,8 +11,9 @@ int main(void)
     const char *const argv[] = {"/bin/sh", "-c", "while :; do :; done", NULL};
     runner_t *runner = runner_new();
     runner_set_args(runner, argv);
-    runner_set_cpu_limit(runner, 200 * 1000000); /* ns */
-    runner_set_memory_limit(runner, 64 << 20);   /* bytes */
+    runner_set_wall_limit(runner, 1000 * 1000000); /* ns */
+    runner_set_cpu_limit(runner, 200 * 1000000);
+    runner_set_memory_limit(runner, 64 << 20); /* bytes */
 
     runner_result_t r = RUNNER_RESULT_INIT;
     runner_run(runner, &r, NULL); /* a failed launch is a verdict too */

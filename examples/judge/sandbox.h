@@ -1,4 +1,4 @@
-/* The sandbox: everything that a judged program gets to see, and may do, in one place.
+/* The sandbox: everything that a judged program gets to see, and may do and use, in one place.
  *
  * sandbox_open() finds out what this machine allows; sandbox_runner() turns a run into the options of librunner.
  */
@@ -6,33 +6,43 @@
 #define JUDGE_SANDBOX_H
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
-#include "cgroup.h"
 #include "runner.h"
 
 /* Who a program is. Outside it is somebody without files or rights; inside, an ordinary user. */
 enum { INSIDE_ID = 1000, OUTSIDE_ID = 61999 };
 
+/* How much it may complain: a compiler has much to say, and whoever says more than this floods. */
+enum { ERRORS = 1 << 20 };
+
+/* Of the whole run, whatever it forks. */
 struct limits {
-    int64_t cpu_ns, wall_ns;
+    uint64_t cpu_ns, wall_ns;
     uint64_t memory, output, scratch; /* bytes */
-    unsigned processes;
+    uint64_t processes;
 };
 
 struct run {
     const char *const *argv;
     const char *const *env;
+    const char *input; /* NULL: none */
     const char *box;   /* the host's directory that the program sees as /box */
     bool box_writable; /* for a compiler */
-    int files[3];
     struct limits limits;
 };
 
@@ -41,7 +51,6 @@ struct sandbox {
     bool user_namespace;  /* else: root without one */
     bool with_proc;       /* some containers refuse a new /proc */
     char root[PATH_MAX];  /* an empty directory, over which the new root is mounted; boxes are not beneath it */
-    struct cgroups cgroups;
 };
 
 /* The setters only fail on nonsense, and the first nonsense is enough. */
@@ -149,38 +158,41 @@ static int add_ids(const struct sandbox *sandbox, runner_t *runner)
     return root ? runner_set_credential(runner, id, id, NULL, 0) : 0;
 }
 
-/* Where a cgroup watches the memory and the number of processes of the whole run, these are the second line. Where
- * none does, they are all there is: the address space stands for the memory, with room, since it is not the same. */
-static int add_rlimits(const struct sandbox *sandbox, const struct limits *limits, runner_t *runner)
+/* The library finds the best that this machine has for each of these: the result of the run says what that was. */
+static int add_limits(const struct limits *limits, runner_t *runner)
 {
-    uint64_t seconds = (uint64_t)limits->cpu_ns / 1000000000 + 2; /* the judge is more precise, and comes first */
-    TRY(runner_add_rlimit(runner, RLIMIT_CPU, seconds, seconds));
-    TRY(runner_add_rlimit(runner, RLIMIT_FSIZE, limits->output, limits->output));
-    TRY(runner_add_rlimit(runner, RLIMIT_STACK, limits->memory, limits->memory));
+    TRY(runner_set_cpu_limit(runner, limits->cpu_ns));
+    TRY(runner_set_wall_limit(runner, limits->wall_ns));
+    TRY(runner_set_memory_limit(runner, limits->memory));
+    TRY(runner_set_process_limit(runner, limits->processes));
+    TRY(runner_set_output_limit(runner, limits->output)); /* of what is captured, and of any file */
+    TRY(runner_add_rlimit(runner, RLIMIT_STACK, limits->memory, limits->memory)); /* deep recursion is no crime */
     TRY(runner_add_rlimit(runner, RLIMIT_NOFILE, 64, 64));
     TRY(runner_add_rlimit(runner, RLIMIT_CORE, 0, 0));
     TRY(runner_add_rlimit(runner, RLIMIT_MEMLOCK, 0, 0));
-    TRY(runner_add_rlimit(runner, RLIMIT_MSGQUEUE, 0, 0));
-    if (sandbox->cgroups.version)
-        return 0;
-    TRY(runner_add_rlimit(runner, RLIMIT_AS, 2 * limits->memory, 2 * limits->memory));
-    /* Since Linux 5.14 it counts inside the new user namespace; before, all that the user has anywhere. */
-    if (sandbox->user_namespace && sandbox->probe.kernel >= (5 << 16 | 14))
-        TRY(runner_add_rlimit(runner, RLIMIT_NPROC, limits->processes, limits->processes));
-    return 0;
+    return runner_add_rlimit(runner, RLIMIT_MSGQUEUE, 0, 0);
+}
+
+/* Input is a sealed file in memory, which no program can change for the next one; output comes through pipes into the
+ * judge. Without input fd 0 is /dev/null. */
+static int add_files(const struct run *run, runner_t *runner)
+{
+    TRY(runner_set_stdin_bytes(runner, run->input, run->input ? strlen(run->input) : 0));
+    TRY(runner_capture(runner, STDOUT_FILENO, run->limits.output));
+    return runner_capture(runner, STDERR_FILENO, ERRORS);
 }
 
 static int add_all(const struct sandbox *sandbox, const struct run *run, runner_t *runner)
 {
+    const uint64_t no_user = sandbox->user_namespace ? 0 : CLONE_NEWUSER;
     TRY(runner_set_args(runner, run->argv));
     TRY(runner_set_env(runner, run->env));
-    TRY(runner_set_files(runner, run->files, 3));
-    TRY(runner_set_unshare_flags(runner, (uint64_t)NEW_NAMESPACE_FLAGS &
-                                             ~(uint64_t)(sandbox->user_namespace ? 0 : CLONE_NEWUSER)));
+    TRY(add_files(run, runner));
+    TRY(add_limits(&run->limits, runner));
+    TRY(runner_set_unshare_flags(runner, NEW_NAMESPACE_FLAGS & ~no_user));
     TRY(add_ids(sandbox, runner));
     TRY(add_root(sandbox, run, runner));
     TRY(runner_set_hostname(runner, "judge"));
-    TRY(add_rlimits(sandbox, &run->limits, runner));
     TRY(runner_set_umask(runner, 022));
     TRY(runner_set_death_signal(runner, SIGKILL)); /* nothing outlives the judge */
     TRY(runner_set_drop_caps(runner, true));
@@ -188,7 +200,7 @@ static int add_all(const struct sandbox *sandbox, const struct run *run, runner_
     return runner_set_seccomp(runner, FILTER, FILTER_LENGTH);
 }
 
-/* The run as a runner, without its cgroup. NULL: an error of this program, with errno. */
+/* The run as a runner. NULL: an error of this program, with errno. */
 static runner_t *sandbox_runner(const struct sandbox *sandbox, const struct run *run)
 {
     runner_t *runner = runner_new();
@@ -210,10 +222,7 @@ static bool sandbox_open(struct sandbox *sandbox, const char *work)
     sandbox->with_proc = true;
     if (snprintf(sandbox->root, PATH_MAX, "%s/root", work) >= PATH_MAX || mkdir(sandbox->root, 0755) != 0)
         return false;
-    if (!sandbox->user_namespace && !(geteuid() == 0 && sandbox->probe.privileged_namespaces))
-        return false;
-    cgroups_open(&sandbox->cgroups);
-    return true;
+    return sandbox->user_namespace || (geteuid() == 0 && sandbox->probe.privileged_namespaces);
 }
 
 #endif
