@@ -80,6 +80,7 @@ test-header:
 		printf '#include "runner.h"\n#include "runner.h"\nrunner_error_t e = RUNNER_ERROR_INIT;\nrunner_probe_t p = RUNNER_PROBE_INIT;\nrunner_result_t r = RUNNER_RESULT_INIT;\n' \
 		| $(CXX) -std=c++17 $(WARNINGS) -Iinclude -x c++ -fsyntax-only -; \
 	else echo "header as c++17: skipped, no C++ compiler"; fi
+	@! grep -n '^#define ' include/runner.h | grep -v ' RUNNER_' || { echo "a macro without RUNNER_ in its name"; exit 1; }
 
 ## make test-c        the C suite, linked to the shared library as a user links it
 test-c: $(C_TESTS) $(GUEST_PROGRAMS)

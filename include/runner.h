@@ -54,7 +54,7 @@ typedef struct runner_held_t runner_held_t;
 typedef struct runner_process_t runner_process_t;
 
 /** An initialiser for runner_result_t. */
-#define RUNNER_RESULT_INIT { (uint32_t)sizeof(runner_result_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
+#define RUNNER_RESULT_INIT { (uint32_t)sizeof(runner_result_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 
 /** An initialiser for runner_probe_t. */
 #define RUNNER_PROBE_INIT { (uint32_t)sizeof(runner_probe_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
@@ -124,32 +124,6 @@ typedef struct runner_process_t runner_process_t;
  * runner_add_proc: all of it is read-only.
  */
 #define RUNNER_PROC_RO 8
-
-/**
- * No memory cgroup: RLIMIT_AS of each process and looks at the whole stand in.
- */
-#define MEMORY 1
-
-/**
- * No pids cgroup: RLIMIT_NPROC of the user stands in, and peak and hits are unknown or sampled.
- */
-#define PROCESSES 2
-
-/**
- * No cgroup counts CPU time: looks at the living processes stand in.
- */
-#define CPU 4
-
-/**
- * No cpu cgroup: the quota is not enforced.
- */
-#define QUOTA 8
-
-/**
- * Neither a cgroup nor a pid namespace holds the processes together: a daemon that the program made is found by its
- * inherited limits only.
- */
-#define TREE 16
 
 /**
  * runner_result_t.missing: no memory cgroup. RLIMIT_AS and looks at the processes stand in.
@@ -655,13 +629,17 @@ typedef struct runner_result_t {
      */
     uint32_t missing;
     /**
-     * 0.
+     * The first captured fd of which more was written than was to be kept; -1 for none.
      */
-    uint32_t reserved;
+    int32_t output_fd;
+    /**
+     * user_ns and system_ns together.
+     */
+    uint64_t cpu_ns;
     /**
      * Why something is missing, or why the launch failed: NUL-terminated UTF-8, empty where there is nothing to say.
      */
-    char reason[400];
+    char reason[392];
 } runner_result_t;
 
 /**
@@ -1453,7 +1431,8 @@ int runner_set_wall_limit(runner_t *runner,
  * It is counted from the program's exec by the run's cgroup, and looked at when the budget could at the earliest be used up:
  * precise to a tick of the kernel, 1 to 10 ms (4 ms with CONFIG_HZ=250), where the host steps in time. The figure at the end is
  * exact, and one beyond the limit is RUNNER_VERDICT_TIME_LIMIT also where the program had ended by itself. RLIMIT_CPU one second above it is set as well
- * (unless runner_add_rlimit() has set one), for hosts that do not. Without a cgroup the living processes are looked at.
+ * (unless runner_add_rlimit() has set one), for hosts that do not. Without a cgroup the living processes are looked at, and those that were waited for count with who did: a
+ * program that has its children reaped unseen gets more (RUNNER_MISSING_CPU), so set a wall limit too.
  *
  * Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), cpu.stat, cpuacct.usage.
  */
@@ -1467,7 +1446,7 @@ int runner_set_cpu_limit(runner_t *runner,
  *
  * Enforced by the run's memory cgroup, which counts what is touched, page cache and tmpfs files included. Without one
  * RLIMIT_AS of twice the limit and 16 MiB is set on each process, and looks at the resident memory of all of them end the
- * run; the result says so (RUNNER_MISSING_MEMORY).
+ * run; tmpfs files do not count then. The result says so (RUNNER_MISSING_MEMORY).
  *
  * Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), memory.max, memory.limit_in_bytes.
  */
@@ -1531,6 +1510,16 @@ int runner_capture(runner_t *runner,
                    uint64_t max_bytes);
 
 /**
+ * As runner_capture(), but what is more than `max_bytes` is dropped, and the run goes on: for diagnostics. It does not count
+ * towards runner_set_output_limit(); output_cut and output_fd of the result tell that something was dropped.
+ *
+ * Returns 0, or -EINVAL as runner_capture(). Since 0.1.0.
+ */
+int runner_capture_head(runner_t *runner,
+                        int child_fd,
+                        uint64_t max_bytes);
+
+/**
  * Sets where the cgroups of runs are made: an existing directory in a mounted cgroup v2 hierarchy or in one of v1. Of each
  * hierarchy the last such path counts, so call it once for each of v1.
  *
@@ -1551,6 +1540,12 @@ int runner_set_cgroup_root(runner_t *runner,
  * Returns 0, or -EINVAL: NULL. Since 0.1.0.
  */
 int runner_clear_limits(runner_t *runner);
+
+/**
+ * The name of one RUNNER_MISSING_* bit: "memory", "processes", "CPU time", "CPU quota", "tree". A static string; "unknown" for
+ * any other number. Never NULL. Since 0.1.0.
+ */
+const char *runner_missing_name(uint32_t bit);
 
 /**
  * The name of a verdict: "finished", "time_limit", ... A static string; "unknown" for a number that is no verdict. Never
@@ -1615,8 +1610,8 @@ int runner_process_step(runner_process_t *process,
 
 /**
  * Waits for the run to finish, at most `timeout_ns` nanoseconds; a negative number: for ever; 0: as
- * runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it. Another thread
- * may call runner_process_kill().
+ * runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it: a host that waits for both uses ppoll(2) on runner_process_fd(). Another
+ * thread may call runner_process_kill().
  *
  * Returns 1: finished, with `result` filled; 0: the time is over and the run goes on; or a negative errno as
  * runner_process_step(). Since 0.1.0.
@@ -1636,8 +1631,8 @@ int runner_process_wait(runner_process_t *process,
 int runner_process_kill(runner_process_t *process);
 
 /**
- * What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, without a NUL at its
- * end, valid until the next call of runner_process_step(), _wait(), _kill() or _free() for this run; NULL where `*len` is 0.
+ * What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, never NULL, with a NUL
+ * behind its `*len` bytes, valid until the next call of runner_process_step(), _wait(), _kill() or _free() for this run.
  *
  * Returns 0, or -EINVAL: NULL, or an fd that is not captured; `*data` and `*len` are untouched then. Since 0.1.0.
  */
@@ -1665,7 +1660,7 @@ void runner_process_free(runner_process_t *process);
 
 /**
  * Starts the program, waits for its end and says what became of it: runner_spawn(), runner_process_wait() and
- * runner_process_free(). What was captured is gone then, but for output_bytes.
+ * runner_process_free(). What was captured is gone then, but for output_bytes: to have it, call those three and runner_process_output() in between.
  *
  * Returns 0, with `result` filled; or a negative errno with `err` filled and the verdict
  * RUNNER_VERDICT_LAUNCH_ERROR. Both may be NULL. Since 0.1.0.

@@ -35,7 +35,8 @@ pub unsafe extern "C" fn runner_set_wall_limit(runner: *mut Runner, ns: u64) -> 
 /// It is counted from the program's exec by the run's cgroup, and looked at when the budget could at the earliest be used up:
 /// precise to a tick of the kernel, 1 to 10 ms (4 ms with CONFIG_HZ=250), where the host steps in time. The figure at the end is
 /// exact, and one beyond the limit is RUNNER_VERDICT_TIME_LIMIT also where the program had ended by itself. RLIMIT_CPU one second above it is set as well
-/// (unless runner_add_rlimit() has set one), for hosts that do not. Without a cgroup the living processes are looked at.
+/// (unless runner_add_rlimit() has set one), for hosts that do not. Without a cgroup the living processes are looked at, and those that were waited for count with who did: a
+/// program that has its children reaped unseen gets more (RUNNER_MISSING_CPU), so set a wall limit too.
 ///
 /// Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), cpu.stat, cpuacct.usage.
 #[no_mangle]
@@ -50,7 +51,7 @@ pub unsafe extern "C" fn runner_set_cpu_limit(runner: *mut Runner, ns: u64) -> c
 ///
 /// Enforced by the run's memory cgroup, which counts what is touched, page cache and tmpfs files included. Without one
 /// RLIMIT_AS of twice the limit and 16 MiB is set on each process, and looks at the resident memory of all of them end the
-/// run; the result says so (RUNNER_MISSING_MEMORY).
+/// run; tmpfs files do not count then. The result says so (RUNNER_MISSING_MEMORY).
 ///
 /// Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), memory.max, memory.limit_in_bytes.
 #[no_mangle]
@@ -131,6 +132,20 @@ pub unsafe extern "C" fn runner_capture(
 ) -> c_int {
     // SAFETY: by the header's conventions.
     unsafe { set(runner, |r| Some(r.capture(child_fd, max_bytes))) }
+}
+
+/// As runner_capture(), but what is more than `max_bytes` is dropped, and the run goes on: for diagnostics. It does not count
+/// towards runner_set_output_limit(); output_cut and output_fd of the result tell that something was dropped.
+///
+/// Returns 0, or -EINVAL as runner_capture(). Since 0.1.0.
+#[no_mangle]
+pub unsafe extern "C" fn runner_capture_head(
+    runner: *mut Runner,
+    child_fd: c_int,
+    max_bytes: u64,
+) -> c_int {
+    // SAFETY: by the header's conventions.
+    unsafe { set(runner, |r| Some(r.capture_head(child_fd, max_bytes))) }
 }
 
 /// Sets where the cgroups of runs are made: an existing directory in a mounted cgroup v2 hierarchy or in one of v1. Of each

@@ -70,8 +70,8 @@ pub unsafe extern "C" fn runner_process_step(
 }
 
 /// Waits for the run to finish, at most `timeout_ns` nanoseconds; a negative number: for ever; 0: as
-/// runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it. Another thread
-/// may call runner_process_kill().
+/// runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it: a host that waits for both uses ppoll(2) on runner_process_fd(). Another
+/// thread may call runner_process_kill().
 ///
 /// Returns 1: finished, with `result` filled; 0: the time is over and the run goes on; or a negative errno as
 /// runner_process_step(). Since 0.1.0.
@@ -103,8 +103,8 @@ pub unsafe extern "C" fn runner_process_kill(process: *mut Process) -> c_int {
     })
 }
 
-/// What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, without a NUL at its
-/// end, valid until the next call of runner_process_step(), _wait(), _kill() or _free() for this run; NULL where `*len` is 0.
+/// What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, never NULL, with a NUL
+/// behind its `*len` bytes, valid until the next call of runner_process_step(), _wait(), _kill() or _free() for this run.
 ///
 /// Returns 0, or -EINVAL: NULL, or an fd that is not captured; `*data` and `*len` are untouched then. Since 0.1.0.
 #[no_mangle]
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn runner_process_output(
             return EINVAL;
         };
         let place = |bytes: &[u8]| match bytes.len() {
-            0 => (std::ptr::null(), 0),
+            0 => (c"".as_ptr().cast(), 0),
             n => (bytes.as_ptr().cast::<c_void>(), n),
         };
         match process.with_output(child_fd, place) {
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn runner_process_free(process: *mut Process) {
 }
 
 /// Starts the program, waits for its end and says what became of it: runner_spawn(), runner_process_wait() and
-/// runner_process_free(). What was captured is gone then, but for output_bytes.
+/// runner_process_free(). What was captured is gone then, but for output_bytes: to have it, call those three and runner_process_output() in between.
 ///
 /// Returns 0, with `result` filled; or a negative errno with `err` filled and the verdict
 /// RUNNER_VERDICT_LAUNCH_ERROR. Both may be NULL. Since 0.1.0.

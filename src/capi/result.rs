@@ -3,7 +3,7 @@
 use super::error::copy_text;
 use super::sized::Sized32;
 use crate::run::outcome::{EVIDENCE, SOURCES, VERDICTS};
-use crate::run::{Evidence, Outcome, Verdict};
+use crate::run::{missing, Evidence, Outcome, Verdict};
 use crate::Error;
 use std::ffi::c_char;
 
@@ -54,10 +54,12 @@ pub struct runner_result_t {
     pub output_cut: u32,
     /// What the limits and figures had to do without: RUNNER_MISSING_* or'ed together; 0 is the best.
     pub missing: u32,
-    /// 0.
-    pub reserved: u32,
+    /// The first captured fd of which more was written than was to be kept; -1 for none.
+    pub output_fd: i32,
+    /// user_ns and system_ns together.
+    pub cpu_ns: u64,
     /// Why something is missing, or why the launch failed: NUL-terminated UTF-8, empty where there is nothing to say.
-    pub reason: [c_char; 400],
+    pub reason: [c_char; 392],
 }
 
 const _: () = assert!(size_of::<runner_result_t>() == 512);
@@ -73,6 +75,8 @@ pub const RUNNER_MISSING_QUOTA: u32 = 8;
 /// runner_result_t.missing: neither a cgroup nor a pid namespace holds the processes of the run together. What leaves
 /// its family is found by the limits that it inherited, as long as it does not lower them.
 pub const RUNNER_MISSING_TREE: u32 = 16;
+const _: () =
+    assert!(RUNNER_MISSING_MEMORY == missing::MEMORY && RUNNER_MISSING_TREE == missing::TREE);
 
 // SAFETY: the size is its first field.
 unsafe impl Sized32 for runner_result_t {
@@ -82,7 +86,7 @@ unsafe impl Sized32 for runner_result_t {
 }
 
 pub(super) fn convert(outcome: &Outcome) -> runner_result_t {
-    let mut reason = [0; 400];
+    let mut reason = [0; 392];
     copy_text(&outcome.reason, &mut reason);
     runner_result_t {
         size: 0,
@@ -104,7 +108,8 @@ pub(super) fn convert(outcome: &Outcome) -> runner_result_t {
         processes_source: outcome.processes_source as u32,
         output_cut: outcome.output_cut.into(),
         missing: outcome.missing,
-        reserved: 0,
+        output_fd: outcome.output_fd.unwrap_or(-1),
+        cpu_ns: outcome.cpu_ns,
         reason,
     }
 }
@@ -118,6 +123,16 @@ pub(super) fn of_launch_error(error: &Error) -> runner_result_t {
         reason: error.message().into(),
         ..Outcome::default()
     })
+}
+
+/// The name of one RUNNER_MISSING_* bit: "memory", "processes", "CPU time", "CPU quota", "tree". A static string; "unknown" for
+/// any other number. Never NULL. Since 0.1.0.
+#[no_mangle]
+pub extern "C" fn runner_missing_name(bit: u32) -> *const c_char {
+    match missing::NAMES.iter().find(|(known, _)| *known == bit) {
+        Some((_, name)) => name.as_ptr(),
+        None => c"unknown".as_ptr(),
+    }
 }
 
 /// The name of a verdict: "finished", "time_limit", ... A static string; "unknown" for a number that is no verdict. Never

@@ -1,8 +1,9 @@
 //! What a run has used, from the best source there is, and the looks that stand in where no cgroup counts.
 
 use super::cgroup::{Cpu, Group};
+use super::missing;
 use super::options::Watched;
-use super::outcome::{missing, Source};
+use super::outcome::Source;
 use super::procfs::{self, Look};
 use crate::host::Host;
 
@@ -38,8 +39,8 @@ impl Figures {
 /// Looks at a run from time to time, because something is not counted for it.
 pub struct Sampler {
     pub needed: bool,
-    /// Something is enforced by it.
-    pub enforces: bool,
+    /// The memory limit that is enforced by it.
+    pub enforces: Option<u64>,
     highest: Look,
 }
 
@@ -51,7 +52,7 @@ const MEMORY_PEAK_SINCE: (u32, u32) = (5, 19);
 const PIDS_PEAK_SINCE: (u32, u32) = (6, 1);
 
 impl Sampler {
-    pub fn new(group: &Group, host: &Host, enforces: bool) -> Sampler {
+    pub fn new(group: &Group, host: &Host, enforces: Option<u64>) -> Sampler {
         let kernel = host.features.kernel;
         let v2 = group.memory_source() == Source::CgroupV2;
         let uncounted = group.missing & COUNTED != 0 || kernel < PIDS_PEAK_SINCE;
@@ -65,7 +66,7 @@ impl Sampler {
     /// How long until the next look, this long after the begin: often at first, since most runs are short.
     pub fn pause(&self, elapsed: u64) -> u64 {
         const MS: u64 = 1_000_000;
-        match self.enforces {
+        match self.enforces.is_some() {
             true => (elapsed / 16).clamp(2 * MS, 100 * MS),
             false => (elapsed / 8).clamp(4 * MS, 250 * MS),
         }
@@ -77,6 +78,10 @@ impl Sampler {
             0 => Look::default(),
             _ => procfs::look(pid),
         };
+        if self.enforces.is_some_and(|most| now.memory > most) && now.processes > 1 {
+            // Processes that were forked share pages, which have been counted for each of them.
+            now.memory = procfs::shared_out(pid).min(now.memory);
+        }
         now.memory = group.memory_now().unwrap_or(now.memory);
         now.processes = group.processes_now().unwrap_or(now.processes);
         let highest = &mut self.highest;

@@ -94,7 +94,8 @@ impl Run {
             input: None,
             ..asked.watched.clone()
         };
-        let enforces = limits.memory.is_some() && live.group.missing & super::missing::MEMORY != 0;
+        let unlimited = live.group.missing & super::missing::MEMORY != 0;
+        let enforces = limits.memory.filter(|_| unlimited);
         Run {
             cpu_rlimit: soft(libc::RLIMIT_CPU).map(|s| s.saturating_mul(1000 * MS)),
             file_size_limited: soft(libc::RLIMIT_FSIZE).is_some(),
@@ -205,7 +206,7 @@ impl Run {
         if self.sample_due.is_some_and(|due| time >= due) {
             self.sample_due = None;
             let seen = self.sampler.look(self.live.pid, &self.live.group);
-            if self.sampler.enforces && self.limits.memory.is_some_and(|most| seen.memory > most) {
+            if self.sampler.enforces.is_some_and(|most| seen.memory > most) {
                 return self.end(Cause::Memory);
             }
         }
@@ -235,7 +236,7 @@ impl Run {
 
     fn output(&mut self, i: usize) -> Read {
         let read = self.drain(i);
-        if self.live.pipes[i].cut {
+        if self.live.pipes[i].is_full() {
             self.end(Cause::Capture);
         }
         read
@@ -342,7 +343,7 @@ impl Run {
         };
         let memory_unlimited = self.live.missing & super::missing::MEMORY != 0;
         let beyond = |figure: u64, limit: Option<u64>| limit.is_some_and(|most| figure > most);
-        let cpu = outcome.user_ns + outcome.system_ns;
+        let cpu = outcome.cpu_ns;
         let figures = &self.figures;
         let (hits, peak) = (figures.memory_limit_hits, outcome.memory_peak);
         let met = |most| self.live.group.met_memory_limit(most, hits, peak);
@@ -356,7 +357,7 @@ impl Run {
             cpu_exceeded: beyond(cpu, self.limits.cpu),
             // The kernel counts in ticks of up to 10 ms.
             at_cpu_rlimit: self.cpu_rlimit.is_some_and(|ns| cpu + 10 * MS >= ns),
-            output_cut: outcome.output_cut,
+            output_cut: self.live.pipes.iter().any(Pipe::is_full),
             file_size_limited: self.file_size_limited,
             forks_refused: outcome.process_limit_hits > 0,
             filtered: ended.filtered,
@@ -381,12 +382,14 @@ impl Run {
             // A peak below the limit: another one, further up, was in the way.
             processes.1 == Source::Sampled || processes.0 >= most
         });
+        let cut = live.pipes.iter().find(|pipe| pipe.cut);
         let kept = live.pipes.iter().map(|pipe| pipe.data.len() as u64).sum();
         Outcome {
             exit_code: -1,
             wall_ns: end - live.begin,
             user_ns: cpu.total - cpu.system,
             system_ns: cpu.system,
+            cpu_ns: cpu.total,
             cpu_source,
             memory_peak: memory.0,
             memory_source: memory.1,
@@ -399,7 +402,8 @@ impl Run {
                 0
             },
             output_bytes: kept,
-            output_cut: live.pipes.iter().any(|pipe| pipe.cut),
+            output_cut: cut.is_some(),
+            output_fd: cut.map(|pipe| pipe.child_fd),
             setup_ns: live.begin - live.called,
             missing: live.missing,
             reason: live.group.reason.clone(),

@@ -20,6 +20,7 @@
 pub(crate) mod cgroup;
 mod figures;
 mod live;
+pub mod missing;
 pub(crate) mod options;
 pub(crate) mod outcome;
 mod procfs;
@@ -29,7 +30,7 @@ mod tree;
 mod verdict;
 mod watch;
 
-pub use outcome::{missing, Evidence, Outcome, Source, Verdict};
+pub use outcome::{Evidence, Outcome, Source, Verdict};
 pub(crate) use verdict::End;
 
 use crate::error::{Error, Result};

@@ -33,6 +33,8 @@ pub(crate) struct Watched {
 pub(crate) struct Capture {
     pub fd: RawFd,
     pub most: u64,
+    /// What is more than that is dropped, and the run goes on.
+    pub drops: bool,
 }
 
 impl Watched {
@@ -95,11 +97,24 @@ impl Runner {
 
     /// Keeps what the program writes to this fd, up to `most` bytes; more than that ends the run.
     pub fn capture(&mut self, child_fd: RawFd, most: u64) -> Result<()> {
+        self.add_capture(child_fd, most, false)
+    }
+
+    /// Keeps the first `most` bytes of what the program writes to this fd, and drops the rest.
+    pub fn capture_head(&mut self, child_fd: RawFd, most: u64) -> Result<()> {
+        self.add_capture(child_fd, most, true)
+    }
+
+    fn add_capture(&mut self, child_fd: RawFd, most: u64, drops: bool) -> Result<()> {
         if !(0..MAX_FILES as RawFd).contains(&child_fd) {
             return Err(Error::options("no fd that a program could have"));
         }
         self.watched.captures.retain(|c| c.fd != child_fd);
-        self.watched.captures.push(Capture { fd: child_fd, most });
+        self.watched.captures.push(Capture {
+            fd: child_fd,
+            most,
+            drops,
+        });
         Ok(())
     }
 

@@ -90,21 +90,6 @@ pub enum Source {
     Sampled = 4,
 }
 
-/// Limits that nothing here enforces fully: bits of [`Outcome::missing`].
-pub mod missing {
-    /// No memory cgroup: RLIMIT_AS of each process and looks at the whole stand in.
-    pub const MEMORY: u32 = 1;
-    /// No pids cgroup: RLIMIT_NPROC of the user stands in, and peak and hits are unknown or sampled.
-    pub const PROCESSES: u32 = 2;
-    /// No cgroup counts CPU time: looks at the living processes stand in.
-    pub const CPU: u32 = 4;
-    /// No cpu cgroup: the quota is not enforced.
-    pub const QUOTA: u32 = 8;
-    /// Neither a cgroup nor a pid namespace holds the processes together: a daemon that the program made is found by its
-    /// inherited limits only.
-    pub const TREE: u32 = 16;
-}
-
 /// The answer of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -122,6 +107,8 @@ pub struct Outcome {
     pub user_ns: u64,
     /// CPU time in the kernel.
     pub system_ns: u64,
+    /// Both together.
+    pub cpu_ns: u64,
     /// Where the CPU times come from.
     pub cpu_source: Source,
     /// The most memory at once, in bytes.
@@ -140,9 +127,11 @@ pub struct Outcome {
     pub output_bytes: u64,
     /// More was written than could be kept.
     pub output_cut: bool,
+    /// The first captured fd of which that is true.
+    pub output_fd: Option<i32>,
     /// From the call to the program's exec.
     pub setup_ns: u64,
-    /// Limits that could not be fully enforced: bits of [`missing`].
+    /// Limits that could not be fully enforced: bits of [`super::missing`].
     pub missing: u32,
     /// Why something is missing, or why the launch failed.
     pub reason: String,

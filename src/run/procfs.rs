@@ -1,6 +1,7 @@
 //! Looks at the living processes of a run through /proc, where no cgroup counts for it.
 
-use nix::time::ClockId;
+use super::cgroup::files;
+use std::path::Path;
 
 /// What proc_pid_stat(5) says of a process.
 pub struct Stat {
@@ -12,8 +13,12 @@ pub struct Stat {
     pub resident: u64,
 }
 
+fn read(path: &str) -> Option<String> {
+    files::read(Path::new(path)).ok()
+}
+
 pub fn stat(pid: i32) -> Option<Stat> {
-    parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse(&read(&format!("/proc/{pid}/stat"))?)
 }
 
 fn parse(text: &str) -> Option<Stat> {
@@ -45,38 +50,63 @@ pub struct Look {
     pub processes: u64,
 }
 
+/// What memory the tree has when a page that several of its processes share counts once. Dear: the kernel walks over all
+/// of it.
+pub fn shared_out(pid: i32) -> u64 {
+    let mut sum = 0;
+    each(pid, |pid, _| sum += proportional(pid).unwrap_or(0));
+    sum
+}
+
+/// Pss of /proc/PID/smaps_rollup, in bytes.
+fn proportional(pid: i32) -> Option<u64> {
+    let text = read(&format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    kib(line)
+}
+
+fn kib(line: &str) -> Option<u64> {
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+}
+
 /// More processes than this are not looked at one by one.
 const MOST: usize = 1000;
 
 /// The process and its descendants, as far as they have not been cut off from it. In a pid namespace that is all of them.
 pub fn look(pid: i32) -> Look {
-    let (mut sum, mut todo, mut seen) = (Look::default(), vec![pid], 0);
-    while let Some(pid) = todo.pop() {
-        let Some(stat) = stat(pid) else { continue };
-        seen += 1;
+    let mut sum = Look::default();
+    each(pid, |pid, stat| {
         sum.processes += stat.threads;
         sum.memory += stat.resident;
         sum.cpu_ns += own_cpu(pid).unwrap_or(0) + stat.children_ns;
+    });
+    sum.memory = sum.memory.max(peak(pid).unwrap_or(0));
+    sum
+}
+
+fn each(pid: i32, mut see: impl FnMut(i32, Stat)) {
+    let (mut todo, mut seen) = (vec![pid], 0);
+    while let Some(pid) = todo.pop() {
+        let Some(stat) = stat(pid) else { continue };
+        see(pid, stat);
+        seen += 1;
         if seen < MOST {
             todo.extend(children(pid));
         }
     }
-    sum.memory = sum.memory.max(peak(pid).unwrap_or(0));
-    sum
 }
 
 /// The process's own CPU time so far, by its clock: clock_getcpuclockid(3), without the call that asks whether it is there.
 pub fn own_cpu(pid: i32) -> Option<u64> {
     const CPUCLOCK_SCHED: i32 = 2;
-    super::clock(ClockId::from_raw(!pid << 3 | CPUCLOCK_SCHED))
+    super::clock(nix::time::ClockId::from_raw(!pid << 3 | CPUCLOCK_SCHED))
 }
 
 /// The highest resident memory of one process (VmHWM), which begins anew at an exec.
 fn peak(pid: i32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let text = read(&format!("/proc/{pid}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib * 1024)
+    kib(line)
 }
 
 /// Children of every thread of it.
@@ -85,7 +115,7 @@ fn children(pid: i32) -> Vec<i32> {
         return Vec::new();
     };
     let list = |thread: std::fs::DirEntry| {
-        std::fs::read_to_string(thread.path().join("children")).unwrap_or_default()
+        files::read(&thread.path().join("children")).unwrap_or_default()
     };
     let lists: Vec<String> = threads.flatten().map(list).collect();
     lists
@@ -97,11 +127,12 @@ fn children(pid: i32) -> Vec<i32> {
 
 /// Whether a seccomp filter is on the process, dead or alive.
 pub fn is_filtered(pid: i32) -> Option<bool> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let text = read(&format!("/proc/{pid}/status"))?;
     let mode = text
         .lines()
         .find_map(|line| line.strip_prefix("Seccomp:"))?;
-    Some(mode.trim() == "2")
+    // 2: a filter; 3: one that has killed it (Linux 6.18).
+    Some(mode.trim() != "0")
 }
 
 /// Tasks of this user on the whole machine, which is what RLIMIT_NPROC counts.

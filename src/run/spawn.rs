@@ -3,7 +3,7 @@
 use super::cgroup::places;
 use super::cgroup::{files::Dir, Group};
 use super::live::{Live, Run};
-use super::outcome::missing;
+use super::missing;
 use super::procfs;
 use super::stdio::Stdio;
 use super::tree::{Mark, RLIMIT_LOCKS};

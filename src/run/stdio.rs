@@ -21,9 +21,11 @@ pub struct Stdio {
 pub struct Pipe {
     pub child_fd: RawFd,
     most: u64,
+    drops: bool,
     /// None: at its end.
     pub read: Option<OwnedFd>,
     pub data: Vec<u8>,
+    /// More came than could be kept.
     pub cut: bool,
 }
 
@@ -95,6 +97,7 @@ impl Stdio {
         self.pipes.push(Pipe {
             child_fd: capture.fd,
             most: capture.most,
+            drops: capture.drops,
             read: Some(read),
             data: Vec::new(),
             cut: false,
@@ -150,7 +153,7 @@ impl Pipe {
     /// Takes what is there. `left`: how much all the pipes of the run together may still keep.
     pub fn drain(&mut self, left: &mut u64) -> Read {
         let mut turn = 0;
-        while turn < TURN && !self.cut {
+        while turn < TURN && !self.is_full() {
             match self.read_part(left) {
                 Ok(0) => return Read::End,
                 Ok(n) => turn += n,
@@ -159,20 +162,29 @@ impl Pipe {
                 Err(_) => return Read::End,
             }
         }
-        match self.cut {
+        match self.is_full() {
             true => Read::End,
             false => Read::More,
         }
     }
 
+    /// More came than is allowed.
+    pub fn is_full(&self) -> bool {
+        self.cut && !self.drops
+    }
+
     /// One byte more than fits tells that something is cut off.
     fn read_part(&mut self, left: &mut u64) -> nix::Result<usize> {
         let Some(fd) = &self.read else { return Ok(0) };
+        let mut all = u64::MAX;
+        let left = if self.drops { &mut all } else { left };
         let room = (self.most - self.data.len() as u64).min(*left);
-        let wanted = PART.min(usize::try_from(room).unwrap_or(PART).saturating_add(1));
+        let fits = usize::try_from(room).unwrap_or(PART).saturating_add(1);
+        let wanted = if self.drops { PART } else { PART.min(fits) };
         let old = self.data.len();
-        if self.data.try_reserve(wanted).is_err() {
-            self.cut = true;
+        // With room for a NUL.
+        if self.data.try_reserve(wanted + 1).is_err() {
+            (self.cut, self.drops) = (true, false);
             return Ok(1);
         }
         self.data.resize(old + wanted, 0);
@@ -180,6 +192,9 @@ impl Pipe {
         let n = *result.as_ref().unwrap_or(&0);
         let kept = (n as u64).min(room);
         self.data.truncate(old + kept as usize);
+        // Beyond the end, for those who take it for a C string.
+        self.data.push(0);
+        self.data.pop();
         self.cut |= n as u64 > room;
         *left -= kept;
         result
@@ -199,6 +214,7 @@ mod tests {
         let mut pipe = Pipe {
             child_fd: 1,
             most,
+            drops: false,
             read: Some(read),
             data: Vec::new(),
             cut: false,

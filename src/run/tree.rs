@@ -109,7 +109,8 @@ fn hard_limit(pid: i32) -> Result<u64, Errno> {
 
 /// proc_pid_limits(5): "Max file locks  SOFT  HARD  locks".
 fn listed_limit(pid: i32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let text =
+        super::cgroup::files::read(std::path::Path::new(&format!("/proc/{pid}/limits"))).ok()?;
     let line = text
         .lines()
         .find(|line| line.starts_with("Max file locks"))?;

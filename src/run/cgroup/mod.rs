@@ -3,8 +3,9 @@
 pub mod files;
 pub mod places;
 
+use super::missing;
 use super::options::Watched;
-use super::outcome::{missing, Source};
+use super::outcome::Source;
 use crate::error::{reason, Error, Result};
 use crate::stage::Stage;
 use files::{Dir, Failure, Item};

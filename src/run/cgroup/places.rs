@@ -3,7 +3,7 @@
 
 use super::files::{self, Dir};
 use crate::error::{reason, Error, Result};
-use crate::run::outcome::missing;
+use crate::run::missing;
 use crate::stage::Stage;
 use crate::text::Text;
 use nix::errno::Errno;
