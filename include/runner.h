@@ -1490,7 +1490,7 @@ int runner_set_cpu_quota(runner_t *runner,
  *
  * The program gets a sealed memory file, so it may seek in it but not change it, and need not read it.
  *
- * Returns 0, or -EINVAL: NULL with a length. Since 0.1.0. memfd_create(2).
+ * Returns 0, or -EINVAL: NULL with a length; -ENOMEM: no memory for the copy. Since 0.1.0. memfd_create(2).
  */
 int runner_set_stdin_bytes(runner_t *runner,
                            const void *data,

@@ -21,6 +21,7 @@
 //! - `launch`: the parent's side: make the child, take its turns, find out what became of it.
 //! - `child`: the interpreter that runs the program after the clone. `sys`: raw system calls and the clone entry.
 //! - `run`: a watched run from its launch to its verdict: limits, cgroups, captured output, figures.
+//! - `me`: which process this is, told apart from its forks.
 //! - `stage`, `error`: what is reported where. `probe`: what the machine offers.
 
 #![deny(missing_docs)]
@@ -41,6 +42,8 @@ mod fdplan;
 mod host;
 #[allow(unsafe_code)]
 mod launch;
+#[allow(unsafe_code)]
+mod me;
 mod pieces;
 #[allow(unsafe_code)]
 mod probe;

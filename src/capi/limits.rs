@@ -100,20 +100,31 @@ pub unsafe extern "C" fn runner_set_cpu_quota(runner: *mut Runner, percent: u32)
 ///
 /// The program gets a sealed memory file, so it may seek in it but not change it, and need not read it.
 ///
-/// Returns 0, or -EINVAL: NULL with a length. Since 0.1.0. memfd_create(2).
+/// Returns 0, or -EINVAL: NULL with a length; -ENOMEM: no memory for the copy. Since 0.1.0. memfd_create(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_stdin_bytes(
     runner: *mut Runner,
     data: *const c_void,
     len: usize,
 ) -> c_int {
+    let mut no_room = false;
     // SAFETY: both by the header's conventions.
-    unsafe {
+    let result = unsafe {
         set(runner, |r| {
             let bytes = array(data.cast::<u8>(), len)?;
-            r.set_stdin_bytes((!data.is_null()).then_some(bytes));
+            let mut copy = Vec::new();
+            no_room = copy.try_reserve_exact(len).is_err();
+            if !no_room {
+                copy.extend_from_slice(bytes);
+                r.set_stdin_bytes((!data.is_null()).then_some(copy));
+            }
             Some(Ok(()))
         })
+    };
+    if no_room {
+        -libc::ENOMEM
+    } else {
+        result
     }
 }
 

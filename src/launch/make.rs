@@ -8,6 +8,7 @@ use crate::child::{self, Channel, GoPipe, Start, OWNER, WAITING};
 use crate::compile::CORE_DUMPS_ALONE_SINCE;
 use crate::error::{reason, Error};
 use crate::host::Host;
+use crate::me::Me;
 use crate::program::{Act, Birth, Op, Program, Strategy, Turn};
 use crate::stage::Stage;
 use crate::sys::nr::Sysno;
@@ -41,7 +42,7 @@ pub struct Child {
     /// Whether there may be a process, or a zombie, to look after.
     alive: bool,
     /// The host. A fork of it has a copy of this value, but neither the child nor the helper thread.
-    owner: u32,
+    owner: Me,
 }
 
 struct Parts {
@@ -192,7 +193,7 @@ impl Child {
                     parts,
                     pid: pid as i32,
                     alive: true,
-                    owner: std::process::id(),
+                    owner: Me::now(),
                 })
             }
             Ok(_) => Child::on_helper(parts),
@@ -212,7 +213,7 @@ impl Child {
             parts,
             pid: 0,
             alive: false,
-            owner: std::process::id(),
+            owner: Me::now(),
         };
         child.next_event();
         let failed = sys::result(child.parts.cloned.load(SeqCst)).err();
@@ -245,7 +246,7 @@ impl Child {
 
     /// Whether this process made it, and not one of which this is a fork.
     pub fn is_own(&self) -> bool {
-        self.owner == std::process::id()
+        self.owner == Me::now()
     }
 
     pub fn program(&self) -> &Program {

@@ -7,7 +7,8 @@ use crate::run::cgroup::Cpu;
 use crate::run::End;
 use crate::sys::{self, nr};
 use nix::errno::Errno;
-use std::os::fd::{AsRawFd, OwnedFd};
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Waits for the end of a child of this kind (__WCLONE, __WALL); returns its wait status, or None where somebody else
 /// was faster.
@@ -90,8 +91,7 @@ pub fn collect(pidfd: &OwnedFd) -> Option<Collected> {
     if unsafe { sys::call(nr::WAITID, &args) }.is_err() {
         return Some(Collected {
             end: status_by_pidfd(pidfd).unwrap_or(End::Lost),
-            cpu: None,
-            memory: None,
+            ..Collected::lost()
         });
     }
     // SAFETY: after a wait that found something it is the status of a child, before that it is 0.
@@ -111,6 +111,31 @@ pub fn collect(pidfd: &OwnedFd) -> Option<Collected> {
         }),
         memory: Some(usage.ru_maxrss as u64 * 1024),
     })
+}
+
+impl Collected {
+    /// Nothing is known.
+    pub fn lost() -> Collected {
+        Collected {
+            end: End::Lost,
+            cpu: None,
+            memory: None,
+        }
+    }
+}
+
+/// Reaps any child, if it is dead. False: it is not.
+pub fn reap_now(pid: i32) -> bool {
+    let options = libc::__WALL | libc::WNOHANG;
+    let args = [pid as usize, 0, options as usize, 0];
+    // SAFETY: without places for a status and a usage nothing is written.
+    !matches!(unsafe { sys::call(nr::WAIT4, &args) }, Ok(0))
+}
+
+/// Whether the program has ended, reaped or not. A pidfd is readable then.
+pub fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// The signal that ended the program, which is not reaped.

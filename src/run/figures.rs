@@ -1,6 +1,7 @@
 //! What a run has used, from the best source there is, and the looks that stand in where no cgroup counts.
 
 use super::cgroup::{Cpu, Group};
+use super::live::Live;
 use super::missing;
 use super::options::Watched;
 use super::outcome::Source;
@@ -19,6 +20,7 @@ pub struct Figures {
     pub oom_kills: u64,
     pub memory_limit_hits: u64,
     pub forks_refused: u64,
+    pub forks_refused_is_final: bool,
 }
 
 impl Figures {
@@ -30,7 +32,7 @@ impl Figures {
         let (kills, hits) = group.memory_events();
         self.oom_kills = kills.max(self.oom_kills);
         self.memory_limit_hits = hits.max(self.memory_limit_hits);
-        if limits.processes.is_some() {
+        if limits.processes.is_some() && !self.forks_refused_is_final {
             self.forks_refused = group.forks_refused().max(self.forks_refused);
         }
     }
@@ -73,14 +75,23 @@ impl Sampler {
     }
 
     /// Looks at what no cgroup says.
-    pub fn look(&mut self, pid: i32, group: &Group) -> Look {
+    pub fn look(&mut self, live: &Live) -> Look {
+        let group = &live.group;
+        let family = || {
+            let siblings = if live.held_together {
+                Vec::new()
+            } else {
+                live.siblings()
+            };
+            [vec![live.pid], siblings].concat()
+        };
         let mut now = match group.missing & COUNTED {
             0 => Look::default(),
-            _ => procfs::look(pid),
+            _ => procfs::look(family()),
         };
         if self.enforces.is_some_and(|most| now.memory > most) && now.processes > 1 {
             // Processes that were forked share pages, which have been counted for each of them.
-            now.memory = procfs::shared_out(pid).min(now.memory);
+            now.memory = procfs::shared_out(family()).min(now.memory);
         }
         now.memory = group.memory_now().unwrap_or(now.memory);
         now.processes = group.processes_now().unwrap_or(now.processes);

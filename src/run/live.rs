@@ -15,6 +15,7 @@ use crate::runner::Runner;
 use nix::sys::resource::{getrusage, UsageWho};
 use once_cell::sync::Lazy;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// What a run consists of.
 pub struct Live {
@@ -24,7 +25,14 @@ pub struct Live {
     pub watch: Watch,
     pub pipes: Vec<Pipe>,
     pub group: Group,
+    /// None: a pid namespace holds the run together.
     pub mark: Option<Mark>,
+    /// The thread that made the run.
+    pub maker: i32,
+    /// By a cgroup.
+    pub holds: bool,
+    /// By a pid namespace.
+    pub held_together: bool,
     pub missing: u32,
     /// When the caller asked for it, and when the program began.
     pub called: u64,
@@ -39,6 +47,7 @@ pub struct Run {
     /// In ns: the RLIMIT_CPU that the program has.
     cpu_rlimit: Option<u64>,
     file_size_limited: bool,
+    /// The caller has given a filter, or has one himself.
     filtered: bool,
     figures: Figures,
     sampler: Sampler,
@@ -51,6 +60,9 @@ pub struct Run {
     /// When it was killed, or ended by itself.
     ending_since: Option<u64>,
     ended: Option<Ended>,
+    /// It is dead, and its status cannot be had yet.
+    leader_is_dead: bool,
+    died_at: Option<u64>,
     pub outcome: Option<Outcome>,
 }
 
@@ -64,18 +76,21 @@ struct Ended {
 const MS: u64 = 1_000_000;
 /// Between two attempts to put away what a run has left: at first, and later on.
 const RETRY: (u64, u64) = (MS, 100 * MS);
-/// After this, what still can't be killed (a process in an uninterruptible sleep) is left behind.
-const GIVE_UP: u64 = 10_000 * MS;
+/// After this, what still can't be killed (a process in an uninterruptible sleep, two that trace each other's exit) is
+/// left behind.
+const GIVE_UP: u64 = 5_000 * MS;
 /// How often a finish is tried at once, before the timer is used.
 const QUICK_TRIES: u32 = 20;
-/// How many rounds of events one step takes.
-const ROUNDS: u32 = 16;
-/// No look at the CPU time is due earlier than this.
-const SHORTEST_NAP: u64 = MS / 2;
+/// How many rounds of events one step takes, so that no program can keep the host in it.
+const ROUNDS: u32 = 4;
+/// How many turns each pipe has at the end. A pipe holds far less than they take.
+const LAST_TURNS: u32 = 1000;
+/// No look at the CPU time is due earlier than this. The kernel itself counts in ticks of 1 to 10 ms.
+const SHORTEST_NAP: u64 = 2 * MS;
 
 static CPUS: Lazy<u64> = Lazy::new(|| {
     // SAFETY: sysconf reads a number.
-    (unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) }).max(1) as u64
+    (unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) }).max(1) as u64
 });
 
 impl Run {
@@ -99,16 +114,18 @@ impl Run {
         Run {
             cpu_rlimit: soft(libc::RLIMIT_CPU).map(|s| s.saturating_mul(1000 * MS)),
             file_size_limited: soft(libc::RLIMIT_FSIZE).is_some(),
-            filtered: asked.seccomp.is_some(),
+            filtered: asked.seccomp.is_some() || has_filter(),
             figures: Figures::default(),
             sampler: Sampler::new(&live.group, &Host::current(), enforces),
             left: limits.output.unwrap_or(u64::MAX),
-            cpu_due: limits.cpu.map(|ns| aligned(live.begin, nap(ns, &limits))),
+            cpu_due: limits.cpu.map(|ns| aligned(live.begin, nap(ns, *CPUS))),
             sample_due: None,
             armed: None,
             cause: None,
             ending_since: None,
             ended: None,
+            leader_is_dead: false,
+            died_at: None,
             outcome: None,
             limits,
             live,
@@ -122,7 +139,9 @@ impl Run {
         }
         let mut more = true;
         for _ in 0..ROUNDS {
-            let ready = self.live.watch.ready();
+            let mut ready = self.live.watch.ready();
+            // A run that has ended by itself is not to be blamed for a host that comes late.
+            ready.sort_by_key(|token| *token != Token::Process);
             more = ready.len() == Watch::AT_ONCE;
             for token in ready {
                 more |= self.take(token) == Read::More;
@@ -148,9 +167,10 @@ impl Run {
             Token::Timer => {
                 self.live.watch.clear_timer();
                 self.armed = None;
-                match self.ended {
-                    Some(_) => self.finish(),
-                    None => self.look(),
+                match (&self.ended, self.leader_is_dead) {
+                    (Some(_), _) => self.finish(),
+                    (None, true) => self.process_ended(),
+                    (None, false) => self.look(),
                 }
             }
             Token::Process => self.process_ended(),
@@ -192,10 +212,14 @@ impl Run {
 
     /// A limit may have been passed.
     fn look(&mut self) {
-        if self.cause.is_some() {
-            return self.kill_tree();
-        }
         let time = now();
+        if let (Some(_), Some(since)) = (self.cause, self.ending_since) {
+            self.kill_tree();
+            if time > since + GIVE_UP {
+                self.give_up();
+            }
+            return;
+        }
         if self
             .limits
             .wall
@@ -205,7 +229,7 @@ impl Run {
         }
         if self.sample_due.is_some_and(|due| time >= due) {
             self.sample_due = None;
-            let seen = self.sampler.look(self.live.pid, &self.live.group);
+            let seen = self.sampler.look(&self.live);
             if self.sampler.enforces.is_some_and(|most| seen.memory > most) {
                 return self.end(Cause::Memory);
             }
@@ -215,21 +239,46 @@ impl Run {
         }
     }
 
+    /// Without an end of its first process, which nothing can bring about.
+    fn give_up(&mut self) {
+        self.live.missing |= super::missing::TREE;
+        self.live.group.reason = "what the program has left cannot be killed".into();
+        if self.ended.is_none() {
+            self.ended = Some(Ended {
+                at: now(),
+                collected: Collected::lost(),
+                filtered: false,
+            });
+        }
+        self.conclude();
+    }
+
     fn look_at_cpu(&mut self, time: u64) {
         let Some(limit) = self.limits.cpu else { return };
         let used = self.cpu_so_far();
         if used > limit {
             return self.end(Cause::Cpu);
         }
-        self.cpu_due = Some(aligned(time, nap(limit - used, &self.limits)));
+        self.cpu_due = Some(aligned(time, nap(limit - used, self.most_threads())));
+    }
+
+    /// How many can run at once, where that is enforced.
+    fn most_threads(&self) -> u64 {
+        match self.live.missing & super::missing::PROCESSES {
+            0 => self.limits.processes.unwrap_or(*CPUS).min(*CPUS),
+            _ => *CPUS,
+        }
     }
 
     /// What the kernel says of a thread that runs is of its last tick, whichever way one asks (tried on 6.18: cgroup, process
     /// clock).
     fn cpu_so_far(&mut self) -> u64 {
-        let total = match self.live.group.cpu() {
+        let live = &self.live;
+        let total = match live.group.cpu() {
             Some((cpu, _)) => cpu.total,
-            None => self.sampler.look(self.live.pid, &self.live.group).cpu_ns,
+            None if live.missing & super::missing::CPU != 0 => self.sampler.look(live).cpu_ns,
+            // The host has no free fd to read it with.
+            None => procfs::own_cpu(live.pid).unwrap_or(0),
         };
         total.saturating_sub(self.live.launch_cpu)
     }
@@ -253,12 +302,25 @@ impl Run {
         read
     }
 
-    /// Ends the run, unless it has ended already.
+    /// Ends the run, unless it has ended already, seen or unseen.
     pub fn end(&mut self, cause: Cause) {
-        if self.ended.is_none() && self.outcome.is_none() {
-            self.cause.get_or_insert(cause);
-            self.ending_since.get_or_insert_with(now);
-            self.kill_tree();
+        if self.ended.is_some() || self.outcome.is_some() || self.leader_is_dead {
+            return;
+        }
+        if self.live.pidfd.as_ref().is_some_and(reap::has_ended) {
+            return self.process_ended();
+        }
+        self.cause.get_or_insert(cause);
+        self.begin_ending();
+        self.kill_tree();
+    }
+
+    /// Forks that are refused from now on are refused by the killing.
+    fn begin_ending(&mut self) {
+        if self.ending_since.is_none() {
+            self.ending_since = Some(now());
+            self.figures.update(&self.live.group, &self.limits);
+            self.figures.forks_refused_is_final = true;
         }
     }
 
@@ -268,7 +330,7 @@ impl Run {
             tree::kill(live.pid, live.pidfd.as_ref());
         }
         live.group.kill();
-        if let Some(mark) = live.mark {
+        if let (Some(mark), false) = (live.mark, live.holds) {
             mark.kill_all();
         }
     }
@@ -280,29 +342,43 @@ impl Run {
         };
         // While it is a zombie, /proc still knows.
         let filtered = match reap::ended_by(pidfd) {
-            Some(libc::SIGSYS) => procfs::is_filtered(self.live.pid),
-            _ => None,
-        };
-        let Some(collected) = reap::collect(pidfd) else {
-            return;
+            Some(libc::SIGSYS) => procfs::is_filtered(self.live.pid).unwrap_or(true),
+            _ => false,
         };
         self.live.watch.remove(pidfd);
+        let Some(collected) = reap::collect(pidfd) else {
+            return self.await_tracer();
+        };
         // This one fd may be all that there is to read the figures with.
         self.live.pidfd = None;
-        self.ending_since.get_or_insert(at);
+        self.begin_ending();
         self.ended = Some(Ended {
-            at,
+            at: self.died_at.unwrap_or(at),
             collected,
-            filtered: filtered.unwrap_or(self.filtered),
+            filtered: filtered && self.filtered,
         });
         self.finish();
+    }
+
+    /// It is dead, but the status goes to its tracer first, which is one of the run and has to die before.
+    fn await_tracer(&mut self) {
+        self.leader_is_dead = true;
+        self.died_at.get_or_insert_with(now);
+        self.begin_ending();
+        self.kill_tree();
+        if self
+            .ending_since
+            .is_some_and(|since| now() > since + GIVE_UP)
+        {
+            self.give_up();
+        }
     }
 
     /// The first process is gone: so goes the rest of the tree, and when that is gone too, there is an outcome.
     fn finish(&mut self) {
         // A look at every process of the machine is not quick.
-        let tries = self.live.mark.map_or(QUICK_TRIES, |_| 2);
-        for _ in 0..tries {
+        let quick = self.live.holds || self.live.mark.is_none();
+        for _ in 0..if quick { QUICK_TRIES } else { 2 } {
             self.figures.update(&self.live.group, &self.limits);
             if self.is_gone() {
                 return self.conclude();
@@ -310,21 +386,62 @@ impl Run {
             self.kill_tree();
             std::thread::yield_now();
         }
-        let since = self.ended.as_ref().map_or(0, |ended| ended.at);
-        if now() > since + GIVE_UP {
-            self.live.group.reason = "what the program has left cannot be killed".into();
-            self.conclude();
+        if self
+            .ending_since
+            .is_some_and(|since| now() > since + GIVE_UP)
+        {
+            self.give_up();
         }
     }
 
     fn is_gone(&mut self) -> bool {
-        self.live.group.remove() && !self.live.mark.is_some_and(Mark::is_anywhere)
+        // While the groups still are there to tell whose they are.
+        let no_siblings = self.reap_siblings();
+        let live = &mut self.live;
+        let loose = live.mark.filter(|_| !live.holds);
+        no_siblings && live.group.remove() && !loose.is_some_and(Mark::is_anywhere)
+    }
+
+    /// Children that the program has made this process's own. True: there are none left.
+    fn reap_siblings(&self) -> bool {
+        // In a pid namespace there can be none, and of a program that never forked there are none.
+        let alone = self.figures.processes.is_some_and(|(peak, _)| peak == 1);
+        if self.live.held_together || alone {
+            return true;
+        }
+        let mut all = true;
+        for pid in self.live.siblings() {
+            tree::kill(pid, tree::open(pid).as_ref());
+            all &= reap::reap_now(pid);
+        }
+        all
+    }
+
+    /// Kills the run and waits for its end, a few seconds at most, whatever its fd says.
+    pub fn end_now(&mut self) {
+        self.step();
+        self.end(Cause::Caller);
+        let until = now() + GIVE_UP + GIVE_UP / 10;
+        let mut pause = Duration::from_micros(50);
+        while self.outcome.is_none() && now() < until {
+            match self.ended {
+                Some(_) => self.finish(),
+                None if self.live.pidfd.as_ref().is_some_and(reap::has_ended) => {
+                    self.process_ended()
+                }
+                None => self.look(),
+            }
+            if self.outcome.is_none() {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
+        }
     }
 
     fn conclude(&mut self) {
         for i in 0..self.live.pipes.len() {
             // Nobody writes any more, so it ends; but who knows who else has the pipe.
-            for _ in 0..ROUNDS {
+            for _ in 0..LAST_TURNS {
                 if self.drain(i) != Read::More {
                     break;
                 }
@@ -418,7 +535,7 @@ impl Run {
         }
         self.figures.update(&self.live.group, &self.limits);
         if self.sampler.needed && self.ended.is_none() {
-            self.sampler.look(self.live.pid, &self.live.group);
+            self.sampler.look(&self.live);
         }
         self.usage()
     }
@@ -475,10 +592,22 @@ impl Run {
     }
 }
 
-/// A budget cannot be used up before it has passed on every CPU, so the next look is due then.
-fn nap(budget: u64, limits: &Watched) -> u64 {
-    let threads = limits.processes.unwrap_or(u64::MAX).max(1);
-    (budget / (*CPUS).min(threads)).max(SHORTEST_NAP)
+/// A budget cannot be used up before it has passed on every CPU that it can be used on, so the next look is due then.
+fn nap(budget: u64, threads: u64) -> u64 {
+    (budget / threads.max(1)).max(SHORTEST_NAP)
+}
+
+/// Whether this process is under a seccomp filter, which the program inherits.
+fn has_filter() -> bool {
+    // SAFETY: PR_GET_SECCOMP only returns a number.
+    unsafe { libc::prctl(libc::PR_GET_SECCOMP) == libc::SECCOMP_MODE_FILTER as i32 }
+}
+
+impl Live {
+    /// Children of this process that belong to the run, but for its first process.
+    pub fn siblings(&self) -> Vec<i32> {
+        tree::siblings(self.pid, self.maker, self.mark, &self.group)
+    }
 }
 
 /// The end of a nap, up to an eighth earlier than it need be: then many runs share a wake-up of the host, instead of

@@ -34,6 +34,7 @@ pub use outcome::{Evidence, Outcome, Source, Verdict};
 pub(crate) use verdict::End;
 
 use crate::error::{Error, Result};
+use crate::me::Me;
 use crate::runner::Runner;
 use crate::stage::Stage;
 use live::Run;
@@ -54,19 +55,16 @@ pub struct Process {
     pid: i32,
     fd: RawFd,
     /// The host. A fork of it has a copy of this value, but the run is not its child.
-    owner: u32,
+    owner: Me,
     run: Mutex<Run>,
 }
-
-/// How long a drop waits for the end of what it killed.
-const DROP_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Process {
     fn new(pid: i32, run: Run) -> Process {
         Process {
             pid,
             fd: run.live.watch.fd(),
-            owner: std::process::id(),
+            owner: Me::now(),
             run: Mutex::new(run),
         }
     }
@@ -86,7 +84,7 @@ impl Process {
     }
 
     fn check_owner(&self) -> Result<()> {
-        match self.owner == std::process::id() {
+        match self.owner == Me::now() {
             true => Ok(()),
             false => {
                 let message = "the run belongs to the process that this one was forked from";
@@ -147,6 +145,8 @@ impl Process {
     }
 
     pub(crate) fn with_output<T>(&self, fd: RawFd, take: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        // In a fork the lock may be held by a thread that is not there.
+        self.check_owner().ok()?;
         let run = self.lock();
         let pipe = run.live.pipes.iter().find(|pipe| pipe.child_fd == fd)?;
         Some(take(&pipe.data))
@@ -161,15 +161,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.owner != std::process::id() {
+        if self.owner != Me::now() {
             // Not our child, and another thread may have held the lock at the fork.
             let run = self.run.get_mut().unwrap_or_else(PoisonError::into_inner);
             run.live.group.disown();
             return;
         }
-        if self.kill().is_ok() {
-            let _ = self.wait(Some(DROP_PATIENCE));
-        }
+        let run = self.run.get_mut().unwrap_or_else(PoisonError::into_inner);
+        run.end_now();
     }
 }
 
@@ -182,7 +181,7 @@ impl Runner {
 }
 
 /// CLOCK_MONOTONIC in ns.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     clock(ClockId::CLOCK_MONOTONIC).unwrap_or(0)
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Watched {
     pub output: Option<u64>,
     /// Percent of one CPU.
     pub quota: Option<u32>,
-    pub input: Option<Arc<[u8]>>,
+    pub input: Option<Arc<Vec<u8>>>,
     pub captures: Vec<Capture>,
     /// One of each hierarchy, the last one counts.
     pub cgroup_roots: Vec<Text>,
@@ -91,8 +91,8 @@ impl Runner {
     }
 
     /// The program's fd 0 is a file with these bytes. None: what [`Runner::set_files`] says.
-    pub fn set_stdin_bytes(&mut self, bytes: Option<&[u8]>) {
-        self.watched.input = bytes.map(Arc::from);
+    pub fn set_stdin_bytes(&mut self, bytes: Option<Vec<u8>>) {
+        self.watched.input = bytes.map(Arc::new);
     }
 
     /// Keeps what the program writes to this fd, up to `most` bytes; more than that ends the run.

@@ -52,9 +52,9 @@ pub struct Look {
 
 /// What memory the tree has when a page that several of its processes share counts once. Dear: the kernel walks over all
 /// of it.
-pub fn shared_out(pid: i32) -> u64 {
+pub fn shared_out(family: Vec<i32>) -> u64 {
     let mut sum = 0;
-    each(pid, |pid, _| sum += proportional(pid).unwrap_or(0));
+    each(family, |pid, _| sum += proportional(pid).unwrap_or(0));
     sum
 }
 
@@ -72,20 +72,21 @@ fn kib(line: &str) -> Option<u64> {
 /// More processes than this are not looked at one by one.
 const MOST: usize = 1000;
 
-/// The process and its descendants, as far as they have not been cut off from it. In a pid namespace that is all of them.
-pub fn look(pid: i32) -> Look {
+/// These processes and their descendants, as far as they have not been cut off. In a pid namespace that is all of them.
+pub fn look(family: Vec<i32>) -> Look {
     let mut sum = Look::default();
-    each(pid, |pid, stat| {
+    let highest = family.iter().filter_map(|pid| peak(*pid)).max();
+    each(family, |pid, stat| {
         sum.processes += stat.threads;
         sum.memory += stat.resident;
         sum.cpu_ns += own_cpu(pid).unwrap_or(0) + stat.children_ns;
     });
-    sum.memory = sum.memory.max(peak(pid).unwrap_or(0));
+    sum.memory = sum.memory.max(highest.unwrap_or(0));
     sum
 }
 
-fn each(pid: i32, mut see: impl FnMut(i32, Stat)) {
-    let (mut todo, mut seen) = (vec![pid], 0);
+fn each(mut todo: Vec<i32>, mut see: impl FnMut(i32, Stat)) {
+    let mut seen = 0;
     while let Some(pid) = todo.pop() {
         let Some(stat) = stat(pid) else { continue };
         see(pid, stat);

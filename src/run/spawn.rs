@@ -26,12 +26,16 @@ impl Runner {
         let group = self.group()?;
         let stdio = Stdio::make(self.files.as_deref(), &self.watched)?;
         let watch = Watch::new()?;
-        let mark = self.mark(&group);
+        let mark = self.mark();
         let prepared = self.prepared(stdio.as_ref(), group.dirs().to_vec(), group.missing, mark);
         let Started { pid, pidfd, begun } = prepared
             .launch(WantPidfd::Yes)
-            .map_err(|error| self.explain_memory(error, &group))?;
-        // From here on a failure kills the process, by the drop of what watches it.
+            .map_err(|error| self.explain_memory(error, &group))
+            .inspect_err(|error| {
+                if error.stage() == Stage::Cgroup {
+                    places::forget();
+                }
+            })?;
         let live = Live {
             pid,
             pidfd,
@@ -40,14 +44,17 @@ impl Runner {
             launch_cpu: begun.map_or(0, |begun| begun.cpu),
             pipes: stdio.map_or(Vec::new(), |stdio| stdio.pipes),
             missing: group.missing | self.lost_tree(&group),
+            holds: group.holds(),
+            held_together: self.is_held_together(),
             group,
             mark,
+            // SAFETY: gettid only returns a number.
+            maker: unsafe { libc::gettid() },
             watch,
         };
-        let run = Run::new(live, self, &prepared);
-        let process = Process::new(pid, run);
-        process.lock().register()?;
-        Ok(process)
+        let mut run = Run::new(live, self, &prepared);
+        run.register().inspect_err(|_| run.end_now())?;
+        Ok(Process::new(pid, run))
     }
 
     fn check_watchable(&self) -> Result<()> {
@@ -82,7 +89,7 @@ impl Runner {
         let held = self.is_held_together();
         let dirs = Group::sketch(&places, &self.watched, &taken, held);
         let stdio = Stdio::make(self.files.as_deref(), &self.watched)?;
-        let mark = (dirs.is_empty() && !held).then(new_mark);
+        let mark = self.mark();
         let prepared = self.prepared(stdio.as_ref(), dirs, places.missing(), mark);
         Ok((prepared, stdio))
     }
@@ -99,9 +106,9 @@ impl Runner {
         }
     }
 
-    fn mark(&self, group: &Group) -> Option<Mark> {
+    fn mark(&self) -> Option<Mark> {
         let own = self.rlimits.iter().any(|l| l.resource == RLIMIT_LOCKS);
-        (self.lost_tree(group) != 0 && !own).then(new_mark)
+        (!self.is_held_together() && !own).then(new_mark)
     }
 
     /// The devices of the hierarchies in which the caller has put the program into a cgroup of his own.

@@ -145,19 +145,20 @@ fn input(bytes: &[u8]) -> Result<OwnedFd> {
 }
 
 /// How much is read at once.
-const PART: usize = 64 * 1024;
-/// How much is read from one pipe before somebody else has a turn.
-const TURN: usize = 1024 * 1024;
+const PART: usize = 16 * 1024;
+/// How often one pipe is read before somebody else has a turn. Not how much: a pipe can be made to give a byte a read.
+const TURN: usize = 64;
 
 impl Pipe {
     /// Takes what is there. `left`: how much all the pipes of the run together may still keep.
     pub fn drain(&mut self, left: &mut u64) -> Read {
-        let mut turn = 0;
-        while turn < TURN && !self.is_full() {
+        for _ in 0..TURN {
+            if self.is_full() {
+                break;
+            }
             match self.read_part(left) {
                 Ok(0) => return Read::End,
-                Ok(n) => turn += n,
-                Err(Errno::EINTR) => {}
+                Ok(_) | Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Read::Empty,
                 Err(_) => return Read::End,
             }

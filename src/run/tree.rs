@@ -1,8 +1,11 @@
 //! Killing the whole tree of a run, whatever it has become.
 
+use super::cgroup::files::read;
+use super::cgroup::Group;
 use crate::sys::{self, nr};
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 /// A pidfd of any process. None: there is no such process, no free fd, or no pidfds.
 pub fn open(pid: i32) -> Option<OwnedFd> {
@@ -27,11 +30,13 @@ fn send(pid: i32, fd: Option<&OwnedFd>, signal: i32) {
 }
 
 /// A mark that every process of a run inherits and cannot shed upwards: a hard limit of RLIMIT_LOCKS, which the
-/// kernel has not used since 2.4.25, with a number of the run's own. It finds the processes of a run that neither a cgroup
-/// nor a pid namespace holds together.
+/// kernel has not used since 2.4.25, with a number of the run's own. It finds the processes of a run that no pid namespace
+/// holds together: children that became the host's own (CLONE_PARENT), and without a cgroup all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(pub u64);
 
+/// How many looks in a row have to find nothing new.
+const LOOKS: u32 = 3;
 /// RLIMIT_LOCKS of <sys/resource.h>.
 pub const RLIMIT_LOCKS: u32 = 10;
 
@@ -47,22 +52,23 @@ impl Mark {
         }
     }
 
-    /// Whether a living process bears it.
+    /// Whether a living process bears it. A chain of processes that fork and exit could slip through one look.
     pub fn is_anywhere(self) -> bool {
-        processes()
-            .into_iter()
-            .any(|pid| self.is_on(pid) && !is_zombie(pid))
+        let look = || {
+            processes()
+                .into_iter()
+                .any(|pid| self.is_on(pid) && !is_dead(pid))
+        };
+        (0..LOOKS).any(|_| look())
     }
 
     /// Stops all that bear it until no new ones turn up, then kills them.
     pub fn kill_all(self) {
-        let mut stopped = 0;
-        loop {
+        let (mut stopped, mut quiet) = (0, 0);
+        while quiet < LOOKS {
             let found = self.signal_all(libc::SIGSTOP);
-            if found <= stopped {
-                break;
-            }
-            stopped = found;
+            quiet = if found <= stopped { quiet + 1 } else { 0 };
+            stopped = found.max(stopped);
         }
         if stopped > 0 {
             self.signal_all(libc::SIGKILL);
@@ -74,7 +80,7 @@ impl Mark {
         for pid in processes() {
             // Held first and looked at then: so it is the one that was looked at.
             let fd = open(pid);
-            if self.is_on(pid) && !is_zombie(pid) {
+            if self.is_on(pid) && !is_dead(pid) {
                 send(pid, fd.as_ref(), signal);
                 found += 1;
             }
@@ -82,7 +88,7 @@ impl Mark {
         found
     }
 
-    fn is_on(self, pid: i32) -> bool {
+    pub fn is_on(self, pid: i32) -> bool {
         match hard_limit(pid) {
             Ok(limit) => limit == self.0,
             // Another user's: open to everybody in /proc.
@@ -90,6 +96,41 @@ impl Mark {
             Err(_) => false,
         }
     }
+}
+
+/// Children of this process that the first process of a run has made (CLONE_PARENT), dead or alive: they are this
+/// process's to reap. `maker`: the thread that made the run, whose children they are as long as it lives.
+pub fn siblings(first: i32, maker: i32, mark: Option<Mark>, group: &Group) -> Vec<i32> {
+    let of_maker = children(&format!("/proc/self/task/{maker}/children"));
+    let known = of_maker.unwrap_or_else(children_of_all_threads);
+    let hosts = hard_limit(0);
+    // Who has the host's own limit never had a mark; who has another one may have shed it.
+    let is_ours = |pid: &i32| match hard_limit(*pid) {
+        limit if mark.is_some() && limit == hosts => false,
+        _ => mark.is_some_and(|mark| mark.is_on(*pid)) || group.is_home_of(*pid),
+    };
+    known
+        .into_iter()
+        .filter(|pid| *pid != first)
+        .filter(is_ours)
+        .collect()
+}
+
+fn children_of_all_threads() -> Vec<i32> {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
+    let list = |thread: std::fs::DirEntry| children(thread.path().join("children").to_str()?);
+    threads.flatten().filter_map(list).flatten().collect()
+}
+
+fn children(list: &str) -> Option<Vec<i32>> {
+    let text = read(Path::new(list)).ok()?;
+    Some(
+        text.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect(),
+    )
 }
 
 fn hard_limit(pid: i32) -> Result<u64, Errno> {
@@ -109,16 +150,16 @@ fn hard_limit(pid: i32) -> Result<u64, Errno> {
 
 /// proc_pid_limits(5): "Max file locks  SOFT  HARD  locks".
 fn listed_limit(pid: i32) -> Option<u64> {
-    let text =
-        super::cgroup::files::read(std::path::Path::new(&format!("/proc/{pid}/limits"))).ok()?;
+    let text = read(Path::new(&format!("/proc/{pid}/limits"))).ok()?;
     let line = text
         .lines()
         .find(|line| line.starts_with("Max file locks"))?;
     line.split_whitespace().nth(4)?.parse().ok()
 }
 
-fn is_zombie(pid: i32) -> bool {
-    super::procfs::stat(pid).is_none_or(|stat| stat.state == 'Z' || stat.state == 'X')
+/// A leader that has ended before its other threads is a zombie too, but lives.
+fn is_dead(pid: i32) -> bool {
+    super::procfs::stat(pid).is_none_or(|stat| "ZX".contains(stat.state) && stat.threads <= 1)
 }
 
 /// Every process that /proc shows.

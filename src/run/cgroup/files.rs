@@ -129,6 +129,8 @@ pub fn failure(path: &Path, error: std::io::Error) -> Failure {
     }
 }
 
+/// What is not UTF-8 (a name that somebody chose) is replaced, and does no harm to the rest.
+///
 /// By hand, since read_to_string asks for the size first, which such a file does not have, and reads until there is nothing:
 /// here what is far from filling the buffer is all, as the kernel only holds back a line that does not fit.
 pub fn read(path: &Path) -> Result<String, Errno> {
@@ -143,7 +145,7 @@ pub fn read(path: &Path) -> Result<String, Errno> {
             break;
         }
     }
-    String::from_utf8(bytes).map_err(|_| Errno::EILSEQ)
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use super::missing;
 use super::options::Watched;
 use super::outcome::Source;
 use crate::error::{reason, Error, Result};
+use crate::me::Me;
 use crate::stage::Stage;
 use files::{Dir, Failure, Item};
 use nix::errno::Errno;
@@ -29,7 +30,9 @@ pub struct Group {
     pub missing: u32,
     /// Why.
     pub reason: String,
-    owner: u32,
+    owner: Me,
+    /// What its directories are called, in every hierarchy.
+    name: String,
 }
 
 /// CPU time, in nanoseconds.
@@ -120,7 +123,7 @@ impl Group {
         let choice = Choice::new(places, watched, taken, held);
         let mut group = Group::default();
         group.missing = choice.missing(watched);
-        group.owner = std::process::id();
+        group.owner = Me::now();
         if group.missing != 0 {
             group.reason = match taken.is_empty() {
                 true => places.blockers.join("; "),
@@ -135,6 +138,7 @@ impl Group {
         group.cpuacct = dir(choice.cpuacct);
         group.freezer = dir(choice.freezer);
         group.limit(watched, dir(choice.quota)).map_err(refused)?;
+        group.name = name;
         Ok(group)
     }
 
@@ -142,7 +146,7 @@ impl Group {
     fn make_dirs(&mut self, places: &[&Place]) -> Result<String> {
         loop {
             let number = SERIAL.fetch_add(1, Relaxed);
-            let name = format!("runner-{}-{number}", self.owner);
+            let name = format!("runner-{}-{number}", std::process::id());
             match self.try_name(places, &name) {
                 Ok(()) => return Ok(name),
                 // Left behind by a dead host with the same pid, or another copy of the library.
@@ -185,6 +189,14 @@ impl Group {
     /// Whether the processes of the run are found by it.
     pub fn holds(&self) -> bool {
         !self.dirs.is_empty()
+    }
+
+    /// Whether this process, alive or a zombie, is or was in it, by its /proc/PID/cgroup.
+    pub fn is_home_of(&self, pid: i32) -> bool {
+        let table = files::read(Path::new(&format!("/proc/{pid}/cgroup"))).unwrap_or_default();
+        let end = format!("/{}", self.name);
+        let lies_there = |line: &str| line.trim_end_matches(" (deleted)").ends_with(&end);
+        !self.name.is_empty() && table.lines().any(lies_there)
     }
 
     pub fn cpu(&self) -> Option<(Cpu, Source)> {
@@ -326,7 +338,7 @@ const PID_MAX_LIMIT: u64 = 4 * 1024 * 1024;
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if !self.dirs.is_empty() && self.owner == std::process::id() {
+        if !self.dirs.is_empty() && self.owner == Me::now() {
             self.remove_all();
         }
     }

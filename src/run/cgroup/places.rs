@@ -329,8 +329,10 @@ fn explicit(path: &Text, mounts: &[Mount]) -> Result<Place> {
             "this is not in a mounted cgroup hierarchy",
         ));
     };
+    // As it is now: the host may change its working directory later.
+    let named = Path::new(OsStr::from_bytes(path.to_bytes()));
     let dir = Dir {
-        path: OsStr::from_bytes(path.to_bytes()).into(),
+        path: std::fs::canonicalize(named).unwrap_or_else(|_| named.into()),
         v2: mount.v2,
     };
     writable(&dir.path).map_err(|errno| failed(errno, &reason(errno)))?;
@@ -345,8 +347,8 @@ fn explicit(path: &Text, mounts: &[Mount]) -> Result<Place> {
 /// Gives controllers all the way down to a directory that the caller named. Where that one holds processes itself, they are
 /// moved into a child of it, `host`, without which it could give nothing.
 fn delegate(dir: &Dir, top: &Path) {
-    let real = std::fs::canonicalize(&dir.path).unwrap_or_else(|_| dir.path.clone());
-    let mut way: Vec<&Path> = real
+    let mut way: Vec<&Path> = dir
+        .path
         .ancestors()
         .take_while(|p| p.starts_with(top))
         .collect();
@@ -357,9 +359,14 @@ fn delegate(dir: &Dir, top: &Path) {
             v2: true,
         });
     }
-    let lacks = |dir: &Dir| enable(dir) & WANTED == 0;
-    let processes = dir.processes();
-    if processes.is_empty() || !lacks(dir) {
+    let names = dir.read("cgroup.controllers").unwrap_or_default();
+    let could = controllers(names.split_whitespace()) & WANTED;
+    // The root of the hierarchy may have both, and moving what is in it would be of no use.
+    let is_root = dir.read("cgroup.type").is_err();
+    // 0 is a process of another pid namespace; written, it would mean this one.
+    let mut processes = dir.processes();
+    processes.retain(|pid| *pid > 0);
+    if is_root || processes.is_empty() || enable(dir) & could == could {
         return;
     }
     let leaf = dir.path.join("host");
