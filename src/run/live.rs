@@ -294,9 +294,11 @@ impl Run {
     fn drain(&mut self, i: usize) -> Read {
         let pipe = &mut self.live.pipes[i];
         let read = pipe.drain(&mut self.left);
-        if read == Read::End {
-            if let Some(fd) = pipe.read.take() {
-                self.live.watch.remove(fd);
+        if let (Read::End, Some(fd)) = (read, &pipe.read) {
+            self.live.watch.remove(fd);
+            // A full one stays open until the program is killed, who would die of SIGPIPE else.
+            if !pipe.is_full() {
+                pipe.read = None;
             }
         }
         read

@@ -121,7 +121,7 @@ impl Process {
         // SAFETY: the epoll is open as long as this value lives.
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-        let timeout = ns.map(|ns| TimeSpec::nanoseconds(ns.min(i64::MAX as u64) as i64));
+        let timeout = ns.map(|ns| TimeSpec::nanoseconds(ns.min(watch::FAR) as i64));
         // A signal of the host's ends it early, and whoever called looks again.
         let _ = ppoll(&mut fds, timeout, None);
     }

@@ -76,8 +76,8 @@ impl Runner {
             Group::make(&places, &self.watched, &taken, self.is_held_together())
         };
         match make() {
-            // The places are remembered, and one of them has gone; it is looked for anew.
-            Err(error) if error.errno() == Errno::ENOENT => make(),
+            // The places are remembered, and one of them has gone, or the host has changed its ids: looked for anew.
+            Err(error) if GONE.contains(&error.errno()) => make(),
             made => made,
         }
     }
@@ -215,6 +215,7 @@ fn new_mark() -> Mark {
     Mark::new(now(), most)
 }
 
+const GONE: [Errno; 4] = [Errno::ENOENT, Errno::EACCES, Errno::EPERM, Errno::EROFS];
 /// waitid(P_PIDFD).
 const WAIT_BY_PIDFD_SINCE: (u32, u32) = (5, 4);
 /// For the program's own text, its libraries and stacks.

@@ -52,14 +52,14 @@ impl Mark {
         }
     }
 
-    /// Whether a living process bears it. A chain of processes that fork and exit could slip through one look.
+    /// Whether a living process bears it, or nobody can tell. A chain of processes that fork and exit could slip through
+    /// one look.
     pub fn is_anywhere(self) -> bool {
         let look = || {
-            processes()
-                .into_iter()
-                .any(|pid| self.is_on(pid) && !is_dead(pid))
+            let pids = processes()?;
+            Some(pids.into_iter().any(|pid| self.is_on(pid) && !is_dead(pid)))
         };
-        (0..LOOKS).any(|_| look())
+        (0..LOOKS).any(|_| look().unwrap_or(true))
     }
 
     /// Stops all that bear it until no new ones turn up, then kills them.
@@ -77,7 +77,7 @@ impl Mark {
 
     fn signal_all(self, signal: i32) -> usize {
         let mut found = 0;
-        for pid in processes() {
+        for pid in processes().unwrap_or_default() {
             // Held first and looked at then: so it is the one that was looked at.
             let fd = open(pid);
             if self.is_on(pid) && !is_dead(pid) {
@@ -159,14 +159,24 @@ fn listed_limit(pid: i32) -> Option<u64> {
 
 /// A leader that has ended before its other threads is a zombie too, but lives.
 fn is_dead(pid: i32) -> bool {
-    super::procfs::stat(pid).is_none_or(|stat| "ZX".contains(stat.state) && stat.threads <= 1)
+    let dead = |stat: super::procfs::Stat| "ZX".contains(stat.state) && stat.threads <= 1;
+    super::procfs::stat(pid).is_some_and(dead)
 }
 
-/// Every process that /proc shows.
-fn processes() -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
+/// Every process that /proc shows, and the numbers that are given next: a chain of processes that fork and exit is ahead of
+/// any list. None: /proc cannot be read, for want of a free fd.
+fn processes() -> Option<Vec<i32>> {
+    const AHEAD: usize = 64;
     let pid = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
-    entries.flatten().filter_map(pid).collect()
+    let listed: Vec<i32> = std::fs::read_dir("/proc")
+        .ok()?
+        .flatten()
+        .filter_map(pid)
+        .collect();
+    // proc_loadavg(5): the last field is the number that was given last.
+    let load = read(Path::new("/proc/loadavg")).unwrap_or_default();
+    let last = load.split_whitespace().last().and_then(|n| n.parse().ok());
+    let next = || last.into_iter().flat_map(|last: i32| (last..).take(AHEAD));
+    // Twice, since it moves on while they are looked at.
+    Some(next().chain(listed).chain(next()).collect())
 }

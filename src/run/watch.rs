@@ -34,6 +34,9 @@ impl Token {
     }
 }
 
+/// In ns: as far away as a time can be, but for the second that TimeSpec takes off.
+pub const FAR: u64 = i64::MAX as u64 - 2_000_000_000;
+
 pub struct Watch {
     epoll: Epoll,
     timer: TimerFd,
@@ -90,7 +93,7 @@ impl Watch {
     /// Goes off once, at this time of CLOCK_MONOTONIC in ns.
     pub fn set_timer(&self, at: u64) {
         // 0 would switch it off.
-        let at = TimeSpec::nanoseconds(at.clamp(1, i64::MAX as u64) as i64);
+        let at = TimeSpec::nanoseconds(at.clamp(1, FAR) as i64);
         let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
         let _ = self.timer.set(Expiration::OneShot(at), flags);
     }
