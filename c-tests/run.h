@@ -235,6 +235,15 @@ TAP_HELPER const char *group_of(pid_t pid, const char *controller) {
 
 enum { GROUP_PATH = 2304 };
 
+/* A name in a directory; valid for 7 more calls. */
+TAP_HELPER const char *beneath(const char *dir, const char *name) {
+    static _Thread_local char paths[8][GROUP_PATH + 64];
+    static _Thread_local unsigned next;
+    char *path = paths[next++ % COUNT(paths)];
+    snprintf(path, sizeof paths[0], "%.*s/%.60s", GROUP_PATH, dir, name);
+    return path;
+}
+
 /* The directory of a process's group. False where there is no such hierarchy. */
 TAP_HELPER bool group_dir(pid_t pid, const char *controller, char path[GROUP_PATH]) {
     char point[1024];
@@ -247,22 +256,16 @@ TAP_HELPER bool group_dir(pid_t pid, const char *controller, char path[GROUP_PAT
 
 /* A group in which this user can make others. */
 TAP_HELPER bool is_writable(const char *dir) {
-    char procs[GROUP_PATH + 64];
-    snprintf(procs, sizeof procs, "%s/cgroup.procs", dir);
-    return access(procs, F_OK) == 0 && faccessat(AT_FDCWD, dir, W_OK, AT_EACCESS) == 0;
+    return access(beneath(dir, "cgroup.procs"), F_OK) == 0 && faccessat(AT_FDCWD, dir, W_OK, AT_EACCESS) == 0;
 }
 
 /* A file of a group into `text`; the length or -1. */
 TAP_HELPER ssize_t read_knob(const char *dir, const char *knob, char *text, size_t size) {
-    char path[GROUP_PATH + 64];
-    snprintf(path, sizeof path, "%s/%s", dir, knob);
-    return read_file(path, text, size);
+    return read_file(beneath(dir, knob), text, size);
 }
 
 TAP_HELPER bool write_knob(const char *dir, const char *knob, const char *value) {
-    char path[GROUP_PATH + 64];
-    snprintf(path, sizeof path, "%s/%s", dir, knob);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = open(beneath(dir, knob), O_WRONLY | O_CLOEXEC);
     bool good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
     if (fd >= 0)
         close(fd);
@@ -287,9 +290,8 @@ TAP_HELPER bool v2_gives(const char *dir, const char *controller) {
         return is_writable(dir);
     bool top = read_knob(dir, "cgroup.type", text, sizeof text) < 0;
     bool free = top || read_knob(dir, "cgroup.procs", text, sizeof text) == 0;
-    char path[GROUP_PATH + 64];
-    snprintf(path, sizeof path, "%s/cgroup.subtree_control", dir);
-    return free && knob_has(dir, "cgroup.controllers", controller) && is_writable(path);
+    return free && knob_has(dir, "cgroup.controllers", controller) &&
+           faccessat(AT_FDCWD, beneath(dir, "cgroup.subtree_control"), W_OK, AT_EACCESS) == 0;
 }
 
 /* The nearest v2 directory, from this process's own upwards, whose children have the controller. */

@@ -431,6 +431,18 @@ static void memory_of_several(void) {
     ok_all_gone();
 }
 
+/* What forked processes share is there once. */
+static void memory_shared(void) {
+    runner_t *runner = load("touch", "40", "forks", "4", "sleep", "150", "exit", "3");
+    runner_set_memory_limit(runner, 64 * MIB);
+    runner_result_t r = run_result(runner);
+    ok_ended(&r, FINISHED, EXIT_CODE, "40 MiB shared by five processes under 64");
+    ok_int(r.exit_code, 3, "its exit code");
+    ok_between(&r, r.memory_peak, 40 * MIB, 56 * MIB, "their peak");
+    runner_free(runner);
+    ok_all_gone();
+}
+
 /* The OOM killer takes a child; the first process copes and exits 0. The limit was met all the same. */
 static void memory_of_a_child(void) {
     if (missing_here() & RUNNER_MISSING_MEMORY)
@@ -1286,6 +1298,7 @@ static const struct test tests[] = {
     {"memory: a program above its limit for a moment would be fine", memory_above_and_gone},
     {"memory: the limit would be far from where it is", memory_close},
     {"memory: of several processes only one would count", memory_of_several},
+    {"memory: what several processes share would count several times", memory_shared},
     {"memory: a child's OOM kill would be lost", memory_of_a_child},
     {"memory: files in memory would not count", memory_of_files},
     {"memory: what is not touched would count", memory_untouched},
