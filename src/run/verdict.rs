@@ -48,7 +48,7 @@ pub struct Seen {
 
 /// The surest evidence first.
 pub fn decide(seen: &Seen) -> (Verdict, Evidence) {
-    let failed = seen.end != End::Code(0);
+    let failed = !matches!(seen.end, End::Code(0) | End::Lost);
     let signal = match seen.end {
         End::Signal(signal) => signal,
         _ => 0,

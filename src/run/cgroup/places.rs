@@ -298,14 +298,22 @@ fn is_domain(dir: &Dir) -> bool {
         .map_or(true, |kind| kind.trim() == "domain")
 }
 
+/// The root of the whole hierarchy: it may have processes and give controllers.
+fn is_root(dir: &Dir) -> bool {
+    dir.read("cgroup.type").is_err()
+}
+
 /// Gives the wanted controllers to the children of a v2 directory, as far as it can; returns those that they have.
+///
+/// Not where it has processes of its own, but for the root of all: memory would be refused, and cpu or pids would make it a
+/// threaded cgroup, which changes it for those who are in it.
 fn enable(dir: &Dir) -> u32 {
     let set = |file: &str| {
         let names = dir.read(file).unwrap_or_default();
         controllers(names.split_whitespace())
     };
     let (has, given) = (set("cgroup.controllers"), set("cgroup.subtree_control"));
-    if has & WANTED & !given == 0 {
+    if has & WANTED & !given == 0 || !is_root(dir) && !dir.processes().is_empty() {
         return given;
     }
     for (name, bit) in NAMES {
@@ -361,12 +369,10 @@ fn delegate(dir: &Dir, top: &Path) {
     }
     let names = dir.read("cgroup.controllers").unwrap_or_default();
     let could = controllers(names.split_whitespace()) & WANTED;
-    // The root of the hierarchy may have both, and moving what is in it would be of no use.
-    let is_root = dir.read("cgroup.type").is_err();
     // 0 is a process of another pid namespace; written, it would mean this one.
     let mut processes = dir.processes();
     processes.retain(|pid| *pid > 0);
-    if is_root || processes.is_empty() || enable(dir) & could == could {
+    if is_root(dir) || processes.is_empty() || enable(dir) & could == could {
         return;
     }
     let leaf = dir.path.join("host");
