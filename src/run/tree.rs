@@ -78,7 +78,10 @@ impl Mark {
     fn signal_all(self, signal: i32) -> usize {
         let mut found = 0;
         for pid in processes().unwrap_or_default() {
-            // Held first and looked at then: so it is the one that was looked at.
+            if !self.is_on(pid) {
+                continue;
+            }
+            // Held, and looked at once more: so it is the one that was looked at.
             let fd = open(pid);
             if self.is_on(pid) && !is_dead(pid) {
                 send(pid, fd.as_ref(), signal);
