@@ -16,8 +16,8 @@
  * functions take NULL. Strings are NUL-terminated bytes.
  *
  * Threads. A runner may be changed by one thread at a time, and while nobody starts it. Any number of threads may
- * start runners, the same one too, at any time. A watched run may be used by several threads at once, but for its free. Nothing
- * is called from a signal handler.
+ * start runners, the same one too, at any time. A watched run may be used by several threads at once, but for its
+ * free. Nothing is called from a signal handler.
  *
  * The host. Nothing of it is changed: no signal handler, mask, timer, limit, cwd, umask or fd; no thread stays,
  * but for one a held start; errno is kept. The program starts with every signal at its default, whatever the host
@@ -482,8 +482,8 @@ typedef enum runner_evidence {
      */
     RUNNER_EVIDENCE_LAUNCH = 12,
     /**
-     * Somebody else waited for the process (waitpid(-1) of the host, or an ignored SIGCHLD), so its exit status is lost: exit_code
-     * is -1.
+     * Somebody else waited for the process (waitpid(-1) of the host, or an ignored SIGCHLD), so its exit status is
+     * lost: exit_code is -1.
      */
     RUNNER_EVIDENCE_STATUS_LOST = 13,
 } runner_evidence;
@@ -517,8 +517,8 @@ typedef enum runner_source {
 } runner_source;
 
 /**
- * Where and why a start failed. Set `size` before use: `runner_error_t e = RUNNER_ERROR_INIT;`. A size of 0, as
- * in `runner_error_t e = {0};`, means this first published layout; a smaller one that is not 0 is refused (-EINVAL, and
+ * Where and why a start failed. Set `size` before use: `runner_error_t e = RUNNER_ERROR_INIT;`. A size of 0, as in
+ * `runner_error_t e = {0};`, means this first published layout; a smaller one that is not 0 is refused (-EINVAL, and
  * nothing is started). The library writes no more than `size` bytes.
  */
 typedef struct runner_error_t {
@@ -582,13 +582,14 @@ typedef struct runner_result_t {
      */
     uint64_t memory_peak;
     /**
-     * RUNNER_SOURCE_*: where memory_peak comes from. A cgroup: all that the run was charged for, with its page cache, tmpfs
-     * files and the kernel's own for it. RUSAGE: the resident memory of its largest process. SAMPLED: the
-     * highest resident memory of all its processes that was seen.
+     * RUNNER_SOURCE_*: where memory_peak comes from. A cgroup: all that the run was charged for, with its page
+     * cache, tmpfs files and the kernel's own for it. RUSAGE: the resident memory of its largest process. SAMPLED:
+     * the highest resident memory of all its processes that was seen.
      */
     uint32_t memory_source;
     /**
-     * RUNNER_SOURCE_*: where user_ns and system_ns come from. RUSAGE: of the first process and of those that it waited for.
+     * RUNNER_SOURCE_*: where user_ns and system_ns come from. RUSAGE: of the first process and of those that it
+     * waited for.
      */
     uint32_t cpu_source;
     /**
@@ -724,8 +725,8 @@ typedef struct runner_probe_t {
      */
     uint32_t controllers_v1_writable;
     /**
-     * What watched runs would have to do without, where no runner_set_cgroup_root() says otherwise: RUNNER_MISSING_* or'ed
-     * together, but for RUNNER_MISSING_TREE.
+     * What watched runs would have to do without, where no runner_set_cgroup_root() says otherwise: RUNNER_MISSING_*
+     * or'ed together, but for RUNNER_MISSING_TREE.
      */
     uint32_t runs_miss;
     /**
@@ -974,7 +975,8 @@ int runner_set_drop_caps(runner_t *runner,
  * <linux/capability.h>), which survive the exec: exactly they are in all five sets of the program.
  *
  * Returns 0, or -EINVAL: NULL. The start fails (stage capabilities) with EPERM where the caller does not have one of
- * them, and with EINVAL where the kernel knows none of that number. Since 0.1.0. capabilities(7), ambient set: Linux 4.3.
+ * them, and with EINVAL where the kernel knows none of that number. Since 0.1.0. capabilities(7), ambient set: Linux
+ * 4.3.
  */
 int runner_keep_caps(runner_t *runner,
                      uint64_t mask);
@@ -1028,10 +1030,10 @@ int runner_set_stop_before_seccomp(runner_t *runner,
  * Sets a function that is called with the pid, on the thread that starts, while the process waits complete and
  * right before its exec: to put it into cgroups, to look at it, to attach to it. NULL clears.
  *
- * Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync; ECANCELED for
- * a number that is no errno), and the process is gone when the start returns. It must return, not jump or throw. `ctx` is passed on and has to live
- * as long as the runner can be started, its copies included. Where a callback is a burden, use
- * runner_start_held() instead. In a held start the callback runs before the hold.
+ * Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync; ECANCELED
+ * for a number that is no errno), and the process is gone when the start returns. It must return, not jump or throw.
+ * `ctx` is passed on and has to live as long as the runner can be started, its copies included. Where a callback is
+ * a burden, use runner_start_held() instead. In a held start the callback runs before the hold.
  *
  * Returns 0, or -EINVAL: NULL runner. Since 0.1.0. Seed: SyncFunc.
  */
@@ -1195,12 +1197,12 @@ int runner_set_root_writable(runner_t *runner,
  * order in which they were added, and errors name a piece by its number in that order, from 0.
  *
  * `target` lies inside the new root (a leading slash changes nothing; no ".."); symbolic links on the way are
- * followed inside the new root only (before Linux 5.12: refused). Without runner_set_pivot_root() it is a path of the host's tree as the new
- * mount namespace sees it. Missing parts of it are made, directories with mode 0755, the last one an
- * empty file where the source of a bind is not a directory. MS_BIND with MS_RDONLY is really read-only, beneath
- * it too with MS_REC, and keeps what its source has locked. `flags` are the MS_* of <sys/mount.h>; `source`,
- * `fstype` and `data` may be NULL where mount(2) ignores them. A relative `source` of a bind starts at
- * the host's working directory.
+ * followed inside the new root only (before Linux 5.12: refused). Without runner_set_pivot_root() it is a path of
+ * the host's tree as the new mount namespace sees it. Missing parts of it are made, directories with mode 0755, the
+ * last one an empty file where the source of a bind is not a directory. MS_BIND with MS_RDONLY is really read-only,
+ * beneath it too with MS_REC, and keeps what its source has locked. `flags` are the MS_* of <sys/mount.h>; `source`,
+ * `fstype` and `data` may be NULL where mount(2) ignores them. A relative `source` of a bind starts at the host's
+ * working directory.
  *
  * Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, unknown flags, a bind without a
  * source, a new mount without a type. Since 0.1.0. Seed: Mounts. mount(2).
@@ -1331,9 +1333,9 @@ int runner_error_format(const struct runner_error_t *error,
  * When it returns a pid, the program runs: its exec has happened. With runner_set_ptrace() and
  * runner_set_stop_before_seccomp() it returns when the process stops, or is about to. The pid is a child of the
  * calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD
- * (but for one of a process that stops without a tracer, which is an ordinary child from the beginning). A
- * process that was killed before its exec is EPIPE at the stage where it was. After a stop nobody can be told any more:
- * a step that fails then ends the process with status 127.
+ * (but for one of a process that stops without a tracer, which is an ordinary child from the beginning). A process
+ * that was killed before its exec is EPIPE at the stage where it was. After a stop nobody can be told any more: a
+ * step that fails then ends the process with status 127.
  *
  * `err` may be NULL; it is filled on success too (stage 0, err 0).
  *
@@ -1413,11 +1415,11 @@ void runner_held_abort(runner_held_t *held);
  * Sets how long the run may last, in nanoseconds of CLOCK_MONOTONIC from the program's exec. UINT64_MAX: for ever, the
  * default.
  *
- * The verdict is then RUNNER_VERDICT_WALL_LIMIT. A run that had ended by itself when the host came to look is not killed
- * and not blamed; wall_ns says when it was seen.
+ * The verdict is then RUNNER_VERDICT_WALL_LIMIT. A run that had ended by itself when the host came to look is not
+ * killed and not blamed; wall_ns says when it was seen.
  *
- * This and all that follows of limits, input and captures is for runner_spawn() and runner_run(), which watch what they
- * start. The other ways to start refuse a runner with them (EINVAL, stage options).
+ * This and all that follows of limits, input and captures is for runner_spawn() and runner_run(), which watch what
+ * they start. The other ways to start refuse a runner with them (EINVAL, stage options).
  *
  * Returns 0, or -EINVAL: NULL. Since 0.1.0. timerfd_create(2).
  */
@@ -1428,10 +1430,11 @@ int runner_set_wall_limit(runner_t *runner,
  * Sets how much CPU time the run may use, user and system, of all its processes and threads together, in
  * nanoseconds. UINT64_MAX: any, the default.
  *
- * It is counted from the program's exec by the run's cgroup, and looked at when the budget could at the earliest be used up:
- * precise to a tick of the kernel, 1 to 10 ms (4 ms with CONFIG_HZ=250), where the host steps in time. The figure at the end is
- * exact, and one beyond the limit is RUNNER_VERDICT_TIME_LIMIT also where the program had ended by itself. RLIMIT_CPU one second above it is set as well
- * (unless runner_add_rlimit() has set one), for hosts that do not. Without a cgroup the living processes are looked at, and those that were waited for count with who did: a
+ * It is counted from the program's exec by the run's cgroup, and looked at when the budget could at the earliest be
+ * used up: precise to a tick of the kernel, 1 to 10 ms (4 ms with CONFIG_HZ=250), where the host steps in time. The
+ * figure at the end is exact, and one beyond the limit is RUNNER_VERDICT_TIME_LIMIT also where the program had ended
+ * by itself. RLIMIT_CPU one second above it is set as well (unless runner_add_rlimit() has set one), for hosts that
+ * do not. Without a cgroup the living processes are looked at, and those that were waited for count with who did: a
  * program that has its children reaped unseen gets more (RUNNER_MISSING_CPU), so set a wall limit too.
  *
  * Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), cpu.stat, cpuacct.usage.
@@ -1440,13 +1443,13 @@ int runner_set_cpu_limit(runner_t *runner,
                          uint64_t ns);
 
 /**
- * Sets how much memory the run may use, all its processes together, in bytes, with no way out into swap. UINT64_MAX: any, the
- * default. The kernel rounds to pages. A few hundred KiB are the kernel's own for a process; with less than that the
- * launch fails.
+ * Sets how much memory the run may use, all its processes together, in bytes, with no way out into swap. UINT64_MAX:
+ * any, the default. The kernel rounds to pages. A few hundred KiB are the kernel's own for a process; with less than
+ * that the launch fails.
  *
- * Enforced by the run's memory cgroup, which counts what is touched, page cache and tmpfs files included. Without one
- * RLIMIT_AS of twice the limit and 16 MiB is set on each process, and looks at the resident memory of all of them end the
- * run; tmpfs files do not count then. The result says so (RUNNER_MISSING_MEMORY).
+ * Enforced by the run's memory cgroup, which counts what is touched, page cache and tmpfs files included. Without
+ * one RLIMIT_AS of twice the limit and 16 MiB is set on each process, and looks at the resident memory of all of
+ * them end the run; tmpfs files do not count then. The result says so (RUNNER_MISSING_MEMORY).
  *
  * Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), memory.max, memory.limit_in_bytes.
  */
@@ -1454,11 +1457,11 @@ int runner_set_memory_limit(runner_t *runner,
                             uint64_t bytes);
 
 /**
- * Sets how many processes and threads the run may have at once. UINT64_MAX: any number, the default. Beyond it fork and
- * clone fail with EAGAIN; the run goes on.
+ * Sets how many processes and threads the run may have at once. UINT64_MAX: any number, the default. Beyond it fork
+ * and clone fail with EAGAIN; the run goes on.
  *
- * Enforced by the run's pids cgroup. Without one RLIMIT_NPROC stands in, which counts all processes of the user and does not
- * bind root (RUNNER_MISSING_PROCESSES).
+ * Enforced by the run's pids cgroup. Without one RLIMIT_NPROC stands in, which counts all processes of the user and
+ * does not bind root (RUNNER_MISSING_PROCESSES).
  *
  * Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), pids.max.
  */
@@ -1475,8 +1478,8 @@ int runner_set_output_limit(runner_t *runner,
                             uint64_t bytes);
 
 /**
- * Sets how much of a CPU the run gets at most, in percent: 50 is half of one, 200 are two. UINT32_MAX: all there is, the
- * default. It slows the run down; it ends nothing. Needs a cpu cgroup; without one the result says so
+ * Sets how much of a CPU the run gets at most, in percent: 50 is half of one, 200 are two. UINT32_MAX: all there is,
+ * the default. It slows the run down; it ends nothing. Needs a cpu cgroup; without one the result says so
  * (RUNNER_MISSING_QUOTA).
  *
  * Returns 0, or -EINVAL: NULL or 0. Since 0.1.0. cpu.max (v2), cpu.cfs_quota_us (v1).
@@ -1485,8 +1488,9 @@ int runner_set_cpu_quota(runner_t *runner,
                          uint32_t percent);
 
 /**
- * Gives the program these bytes as its fd 0, in the place of what runner_set_files() says for it: `len` bytes, copied,
- * any of them. NULL with len 0: what runner_set_files() says, the default; an empty input is any other pointer with len 0.
+ * Gives the program these bytes as its fd 0, in the place of what runner_set_files() says for it: `len` bytes,
+ * copied, any of them. NULL with len 0: what runner_set_files() says, the default; an empty input is any other
+ * pointer with len 0.
  *
  * The program gets a sealed memory file, so it may seek in it but not change it, and need not read it.
  *
@@ -1497,8 +1501,8 @@ int runner_set_stdin_bytes(runner_t *runner,
                            size_t len);
 
 /**
- * Keeps what the program writes to its fd `child_fd`, in the place of what runner_set_files() says for it: the program has a
- * pipe there. A second call for the same fd replaces `max_bytes`.
+ * Keeps what the program writes to its fd `child_fd`, in the place of what runner_set_files() says for it: the
+ * program has a pipe there. A second call for the same fd replaces `max_bytes`.
  *
  * A program that writes more than `max_bytes` is ended (RUNNER_VERDICT_OUTPUT_LIMIT); the first max_bytes are kept.
  * runner_process_output() gives them. The host's memory is what holds them, as they come.
@@ -1510,8 +1514,9 @@ int runner_capture(runner_t *runner,
                    uint64_t max_bytes);
 
 /**
- * As runner_capture(), but what is more than `max_bytes` is dropped, and the run goes on: for diagnostics. It does not count
- * towards runner_set_output_limit(); output_cut and output_fd of the result tell that something was dropped.
+ * As runner_capture(), but what is more than `max_bytes` is dropped, and the run goes on: for diagnostics. It does
+ * not count towards runner_set_output_limit(); output_cut and output_fd of the result tell that something was
+ * dropped.
  *
  * Returns 0, or -EINVAL as runner_capture(). Since 0.1.0.
  */
@@ -1520,16 +1525,16 @@ int runner_capture_head(runner_t *runner,
                         uint64_t max_bytes);
 
 /**
- * Sets where the cgroups of runs are made: an existing directory in a mounted cgroup v2 hierarchy or in one of v1. Of each
- * hierarchy the last such path counts, so call it once for each of v1.
+ * Sets where the cgroups of runs are made: an existing directory in a mounted cgroup v2 hierarchy or in one of v1.
+ * Of each hierarchy the last such path counts, so call it once for each of v1.
  *
- * By default they are made in this process's own cgroup, or, in v2, where that one holds processes and so may not give its
- * controllers on ("no internal processes"), in the nearest ancestor that does and in which this user may. A v2 directory that is
- * named here is made to give memory, pids and cpu to its children; processes that stand in the way of that, the host
- * among them, are moved into a child group `host` of it: in a container, name its own cgroup.
+ * By default they are made in this process's own cgroup, or, in v2, where that one holds processes and so may not
+ * give its controllers on ("no internal processes"), in the nearest ancestor that does and in which this user may. A
+ * v2 directory that is named here is made to give memory, pids and cpu to its children; processes that stand in the
+ * way of that, the host among them, are moved into a child group `host` of it: in a container, name its own cgroup.
  *
- * Returns 0, or -EINVAL: NULL or empty. What is wrong with the directory is said when a run starts (stage cgroup). Since
- * 0.1.0. cgroups(7).
+ * Returns 0, or -EINVAL: NULL or empty. What is wrong with the directory is said when a run starts (stage cgroup).
+ * Since 0.1.0. cgroups(7).
  */
 int runner_set_cgroup_root(runner_t *runner,
                            const char *path);
@@ -1542,14 +1547,14 @@ int runner_set_cgroup_root(runner_t *runner,
 int runner_clear_limits(runner_t *runner);
 
 /**
- * The name of one RUNNER_MISSING_* bit: "memory", "processes", "CPU time", "CPU quota", "tree". A static string; "unknown" for
- * any other number. Never NULL. Since 0.1.0.
+ * The name of one RUNNER_MISSING_* bit: "memory", "processes", "CPU time", "CPU quota", "tree". A static string;
+ * "unknown" for any other number. Never NULL. Since 0.1.0.
  */
 const char *runner_missing_name(uint32_t bit);
 
 /**
- * The name of a verdict: "finished", "time_limit", ... A static string; "unknown" for a number that is no verdict. Never
- * NULL. Since 0.1.0.
+ * The name of a verdict: "finished", "time_limit", ... A static string; "unknown" for a number that is no verdict.
+ * Never NULL. Since 0.1.0.
  */
 const char *runner_verdict_name(uint32_t verdict);
 
@@ -1560,18 +1565,19 @@ const char *runner_verdict_name(uint32_t verdict);
 const char *runner_evidence_name(uint32_t evidence);
 
 /**
- * What RUNNER_SOURCE_* says, in words: "cgroup v2", "rusage", ... A static string; "unknown" for any other number. Never
- * NULL. Since 0.1.0.
+ * What RUNNER_SOURCE_* says, in words: "cgroup v2", "rusage", ... A static string; "unknown" for any other number.
+ * Never NULL. Since 0.1.0.
  */
 const char *runner_source_name(uint32_t source);
 
 /**
  * Starts the program and watches it: its limits, its output, its end.
  *
- * Each run has cgroups of its own, where they can be had, made before it and removed after it. Nothing happens behind the
- * host's back: no thread, no signal handler, no timer of the process. Instead there is one fd, runner_process_fd():
- * put it into a poll, epoll or event loop, and call runner_process_step() whenever it is readable, since that is when limits
- * are enforced and output is taken in; or call runner_process_wait(), which is that loop. Needs Linux 5.4.
+ * Each run has cgroups of its own, where they can be had, made before it and removed after it. Nothing happens
+ * behind the host's back: no thread, no signal handler, no timer of the process. Instead there is one fd,
+ * runner_process_fd(): put it into a poll, epoll or event loop, and call runner_process_step() whenever it is
+ * readable, since that is when limits are enforced and output is taken in; or call runner_process_wait(), which is
+ * that loop. Needs Linux 5.4.
  *
  * If the host dies, the program goes on, with nobody to enforce its wall limit: see runner_set_death_signal().
  *
@@ -1585,14 +1591,15 @@ runner_process_t *runner_spawn(const runner_t *runner,
                                struct runner_error_t *err);
 
 /**
- * The pid of the run's first process, or -EINVAL: NULL. Once the run has finished, the number may be another process's.
- * Since 0.1.0.
+ * The pid of the run's first process, or -EINVAL: NULL. Once the run has finished, the number may be another
+ * process's. Since 0.1.0.
  */
 pid_t runner_process_pid(const runner_process_t *process);
 
 /**
- * The fd to wait for: readable when runner_process_step() has something to do, and for good once the run has finished. It
- * belongs to the handle: do not read, change or close it, and take it out of your loop before you free the handle.
+ * The fd to wait for: readable when runner_process_step() has something to do, and for good once the run has
+ * finished. It belongs to the handle: do not read, change or close it, and take it out of your loop before you free
+ * the handle.
  *
  * Returns the fd, or -EINVAL: NULL. Since 0.1.0. epoll(7).
  */
@@ -1610,8 +1617,8 @@ int runner_process_step(runner_process_t *process,
 
 /**
  * Waits for the run to finish, at most `timeout_ns` nanoseconds; a negative number: for ever; 0: as
- * runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it: a host that waits for both uses ppoll(2) on runner_process_fd(). Another
- * thread may call runner_process_kill().
+ * runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it: a host
+ * that waits for both uses ppoll(2) on runner_process_fd(). Another thread may call runner_process_kill().
  *
  * Returns 1: finished, with `result` filled; 0: the time is over and the run goes on; or a negative errno as
  * runner_process_step(). Since 0.1.0.
@@ -1621,18 +1628,19 @@ int runner_process_wait(runner_process_t *process,
                         struct runner_result_t *result);
 
 /**
- * Kills the whole tree of the run, whatever it has forked. The run then finishes with RUNNER_VERDICT_KILLED, which is told by
- * runner_process_step() or runner_process_wait(); one that had finished by itself keeps its verdict. Any thread may call
- * it at any time before the handle is freed.
+ * Kills the whole tree of the run, whatever it has forked. The run then finishes with RUNNER_VERDICT_KILLED, which
+ * is told by runner_process_step() or runner_process_wait(); one that had finished by itself keeps its verdict. Any
+ * thread may call it at any time before the handle is freed.
  *
- * Returns 0, also where there is nothing to kill any more; -EINVAL: NULL; -ECHILD as runner_process_step(). Since 0.1.0.
- * cgroups(7), cgroup.kill.
+ * Returns 0, also where there is nothing to kill any more; -EINVAL: NULL; -ECHILD as runner_process_step(). Since
+ * 0.1.0. cgroups(7), cgroup.kill.
  */
 int runner_process_kill(runner_process_t *process);
 
 /**
- * What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, never NULL, with a NUL
- * behind its `*len` bytes, valid until the next call of runner_process_step(), _wait(), _kill() or _free() for this run.
+ * What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, never NULL,
+ * with a NUL behind its `*len` bytes, valid until the next call of runner_process_step(), _wait(), _kill() or
+ * _free() for this run.
  *
  * Returns 0, or -EINVAL: NULL, or an fd that is not captured; `*data` and `*len` are untouched then. Since 0.1.0.
  */
@@ -1642,11 +1650,11 @@ int runner_process_output(const runner_process_t *process,
                           size_t *len);
 
 /**
- * The figures so far, of a run that goes on (verdict RUNNER_VERDICT_NONE) or has finished. It costs a few reads; limits are not
- * enforced by it.
+ * The figures so far, of a run that goes on (verdict RUNNER_VERDICT_NONE) or has finished. It costs a few reads;
+ * limits are not enforced by it.
  *
- * Returns 0, or a negative errno: -EINVAL: NULL, or a result of an impossible size; -ECHILD as runner_process_step(). Since
- * 0.1.0.
+ * Returns 0, or a negative errno: -EINVAL: NULL, or a result of an impossible size; -ECHILD as
+ * runner_process_step(). Since 0.1.0.
  */
 int runner_process_usage(const runner_process_t *process,
                          struct runner_result_t *result);
@@ -1660,7 +1668,8 @@ void runner_process_free(runner_process_t *process);
 
 /**
  * Starts the program, waits for its end and says what became of it: runner_spawn(), runner_process_wait() and
- * runner_process_free(). What was captured is gone then, but for output_bytes: to have it, call those three and runner_process_output() in between.
+ * runner_process_free(). What was captured is gone then, but for output_bytes: to have it, call those three and
+ * runner_process_output() in between.
  *
  * Returns 0, with `result` filled; or a negative errno with `err` filled and the verdict
  * RUNNER_VERDICT_LAUNCH_ERROR. Both may be NULL. Since 0.1.0.
@@ -1671,7 +1680,8 @@ int runner_run(const runner_t *runner,
 
 /**
  * Finds out what this machine offers, by trying it where that is the only sure way: it starts two short-lived
- * processes, and changes nothing but that a cgroup v2 directory which may give controllers to its children does so from now on.
+ * processes, and changes nothing but that a cgroup v2 directory which may give controllers to its children does so
+ * from now on.
  *
  * Returns 0, or -EINVAL: NULL, or a size that is not 0 and smaller than the struct. Since 0.1.0.
  */

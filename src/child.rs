@@ -85,7 +85,8 @@ pub struct Start {
     pub pipe: Option<GoPipe>,
 }
 
-/// The pipe through which a child with a copy of the memory is told to go on. Its end of file says that the host is gone.
+/// The pipe through which a child with a copy of the memory is told to go on. Its end of file says that the host is
+/// gone.
 #[derive(Clone, Copy)]
 pub struct GoPipe {
     pub read: RawFd,

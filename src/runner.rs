@@ -374,8 +374,8 @@ impl Runner {
         self.no_new_privs = on;
     }
 
-    /// Drops every capability for good: all five sets and the bounding set, securebits locked. Off: none is dropped, and
-    /// [`Runner::keep_caps`] is forgotten.
+    /// Drops every capability for good: all five sets and the bounding set, securebits locked. Off: none is dropped,
+    /// and [`Runner::keep_caps`] is forgotten.
     pub fn set_drop_caps(&mut self, on: bool) {
         self.drop_caps = on;
         if !on {

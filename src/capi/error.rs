@@ -7,8 +7,8 @@ use crate::stage::NAMES;
 use std::ffi::{c_char, c_int};
 use std::ptr;
 
-/// Where and why a start failed. Set `size` before use: `runner_error_t e = RUNNER_ERROR_INIT;`. A size of 0, as
-/// in `runner_error_t e = {0};`, means this first published layout; a smaller one that is not 0 is refused (-EINVAL, and
+/// Where and why a start failed. Set `size` before use: `runner_error_t e = RUNNER_ERROR_INIT;`. A size of 0, as in
+/// `runner_error_t e = {0};`, means this first published layout; a smaller one that is not 0 is refused (-EINVAL, and
 /// nothing is started). The library writes no more than `size` bytes.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -320,7 +320,8 @@ pub unsafe extern "C" fn runner_set_drop_caps(runner: *mut Runner, on: bool) -> 
 /// <linux/capability.h>), which survive the exec: exactly they are in all five sets of the program.
 ///
 /// Returns 0, or -EINVAL: NULL. The start fails (stage capabilities) with EPERM where the caller does not have one of
-/// them, and with EINVAL where the kernel knows none of that number. Since 0.1.0. capabilities(7), ambient set: Linux 4.3.
+/// them, and with EINVAL where the kernel knows none of that number. Since 0.1.0. capabilities(7), ambient set: Linux
+/// 4.3.
 #[no_mangle]
 pub unsafe extern "C" fn runner_keep_caps(runner: *mut Runner, mask: u64) -> c_int {
     // SAFETY: by the header's conventions.
@@ -388,10 +389,10 @@ pub unsafe extern "C" fn runner_set_stop_before_seccomp(runner: *mut Runner, on:
 /// Sets a function that is called with the pid, on the thread that starts, while the process waits complete and
 /// right before its exec: to put it into cgroups, to look at it, to attach to it. NULL clears.
 ///
-/// Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync; ECANCELED for
-/// a number that is no errno), and the process is gone when the start returns. It must return, not jump or throw. `ctx` is passed on and has to live
-/// as long as the runner can be started, its copies included. Where a callback is a burden, use
-/// runner_start_held() instead. In a held start the callback runs before the hold.
+/// Anything but 0 that it returns, an errno of either sign, fails the start with that errno (stage sync; ECANCELED
+/// for a number that is no errno), and the process is gone when the start returns. It must return, not jump or throw.
+/// `ctx` is passed on and has to live as long as the runner can be started, its copies included. Where a callback is
+/// a burden, use runner_start_held() instead. In a held start the callback runs before the hold.
 ///
 /// Returns 0, or -EINVAL: NULL runner. Since 0.1.0. Seed: SyncFunc.
 #[no_mangle]

@@ -49,8 +49,8 @@ pub struct runner_probe_t {
     pub controllers_v1: u32,
     /// v1 controllers beneath whose current cgroup this process may make cgroups.
     pub controllers_v1_writable: u32,
-    /// What watched runs would have to do without, where no runner_set_cgroup_root() says otherwise: RUNNER_MISSING_* or'ed
-    /// together, but for RUNNER_MISSING_TREE.
+    /// What watched runs would have to do without, where no runner_set_cgroup_root() says otherwise: RUNNER_MISSING_*
+    /// or'ed together, but for RUNNER_MISSING_TREE.
     pub runs_miss: u32,
     /// Why something above is missing and what to do, a sentence a line, NUL-terminated UTF-8.
     pub blocker: [c_char; 944],
@@ -81,7 +81,8 @@ unsafe impl Sized32 for runner_probe_t {
 }
 
 /// Finds out what this machine offers, by trying it where that is the only sure way: it starts two short-lived
-/// processes, and changes nothing but that a cgroup v2 directory which may give controllers to its children does so from now on.
+/// processes, and changes nothing but that a cgroup v2 directory which may give controllers to its children does so
+/// from now on.
 ///
 /// Returns 0, or -EINVAL: NULL, or a size that is not 0 and smaller than the struct. Since 0.1.0.
 #[no_mangle]

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 /// Starts the program and watches it: its limits, its output, its end.
 ///
-/// Each run has cgroups of its own, where they can be had, made before it and removed after it. Nothing happens behind the
-/// host's back: no thread, no signal handler, no timer of the process. Instead there is one fd, runner_process_fd():
-/// put it into a poll, epoll or event loop, and call runner_process_step() whenever it is readable, since that is when limits
-/// are enforced and output is taken in; or call runner_process_wait(), which is that loop. Needs Linux 5.4.
+/// Each run has cgroups of its own, where they can be had, made before it and removed after it. Nothing happens
+/// behind the host's back: no thread, no signal handler, no timer of the process. Instead there is one fd,
+/// runner_process_fd(): put it into a poll, epoll or event loop, and call runner_process_step() whenever it is
+/// readable, since that is when limits are enforced and output is taken in; or call runner_process_wait(), which is
+/// that loop. Needs Linux 5.4.
 ///
 /// If the host dies, the program goes on, with nobody to enforce its wall limit: see runner_set_death_signal().
 ///
@@ -37,16 +38,17 @@ pub unsafe extern "C" fn runner_spawn(
     }
 }
 
-/// The pid of the run's first process, or -EINVAL: NULL. Once the run has finished, the number may be another process's.
-/// Since 0.1.0.
+/// The pid of the run's first process, or -EINVAL: NULL. Once the run has finished, the number may be another
+/// process's. Since 0.1.0.
 #[no_mangle]
 pub unsafe extern "C" fn runner_process_pid(process: *const Process) -> libc::pid_t {
     // SAFETY: NULL or a live handle, by the header's conventions.
     unsafe { process.as_ref() }.map_or(EINVAL, Process::pid)
 }
 
-/// The fd to wait for: readable when runner_process_step() has something to do, and for good once the run has finished. It
-/// belongs to the handle: do not read, change or close it, and take it out of your loop before you free the handle.
+/// The fd to wait for: readable when runner_process_step() has something to do, and for good once the run has
+/// finished. It belongs to the handle: do not read, change or close it, and take it out of your loop before you free
+/// the handle.
 ///
 /// Returns the fd, or -EINVAL: NULL. Since 0.1.0. epoll(7).
 #[no_mangle]
@@ -70,8 +72,8 @@ pub unsafe extern "C" fn runner_process_step(
 }
 
 /// Waits for the run to finish, at most `timeout_ns` nanoseconds; a negative number: for ever; 0: as
-/// runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it: a host that waits for both uses ppoll(2) on runner_process_fd(). Another
-/// thread may call runner_process_kill().
+/// runner_process_step(). Limits are enforced meanwhile. Signals of the host are handled and do not end it: a host
+/// that waits for both uses ppoll(2) on runner_process_fd(). Another thread may call runner_process_kill().
 ///
 /// Returns 1: finished, with `result` filled; 0: the time is over and the run goes on; or a negative errno as
 /// runner_process_step(). Since 0.1.0.
@@ -86,12 +88,12 @@ pub unsafe extern "C" fn runner_process_wait(
     unsafe { answer(process, result, |process| process.wait(timeout)) }
 }
 
-/// Kills the whole tree of the run, whatever it has forked. The run then finishes with RUNNER_VERDICT_KILLED, which is told by
-/// runner_process_step() or runner_process_wait(); one that had finished by itself keeps its verdict. Any thread may call
-/// it at any time before the handle is freed.
+/// Kills the whole tree of the run, whatever it has forked. The run then finishes with RUNNER_VERDICT_KILLED, which
+/// is told by runner_process_step() or runner_process_wait(); one that had finished by itself keeps its verdict. Any
+/// thread may call it at any time before the handle is freed.
 ///
-/// Returns 0, also where there is nothing to kill any more; -EINVAL: NULL; -ECHILD as runner_process_step(). Since 0.1.0.
-/// cgroups(7), cgroup.kill.
+/// Returns 0, also where there is nothing to kill any more; -EINVAL: NULL; -ECHILD as runner_process_step(). Since
+/// 0.1.0. cgroups(7), cgroup.kill.
 #[no_mangle]
 pub unsafe extern "C" fn runner_process_kill(process: *mut Process) -> c_int {
     guarded(-libc::EFAULT, || {
@@ -103,8 +105,9 @@ pub unsafe extern "C" fn runner_process_kill(process: *mut Process) -> c_int {
     })
 }
 
-/// What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, never NULL, with a NUL
-/// behind its `*len` bytes, valid until the next call of runner_process_step(), _wait(), _kill() or _free() for this run.
+/// What the program has written to its captured fd `child_fd` so far. `*data` is the handle's own memory, never NULL,
+/// with a NUL behind its `*len` bytes, valid until the next call of runner_process_step(), _wait(), _kill() or
+/// _free() for this run.
 ///
 /// Returns 0, or -EINVAL: NULL, or an fd that is not captured; `*data` and `*len` are untouched then. Since 0.1.0.
 #[no_mangle]
@@ -138,11 +141,11 @@ pub unsafe extern "C" fn runner_process_output(
     })
 }
 
-/// The figures so far, of a run that goes on (verdict RUNNER_VERDICT_NONE) or has finished. It costs a few reads; limits are not
-/// enforced by it.
+/// The figures so far, of a run that goes on (verdict RUNNER_VERDICT_NONE) or has finished. It costs a few reads;
+/// limits are not enforced by it.
 ///
-/// Returns 0, or a negative errno: -EINVAL: NULL, or a result of an impossible size; -ECHILD as runner_process_step(). Since
-/// 0.1.0.
+/// Returns 0, or a negative errno: -EINVAL: NULL, or a result of an impossible size; -ECHILD as
+/// runner_process_step(). Since 0.1.0.
 #[no_mangle]
 pub unsafe extern "C" fn runner_process_usage(
     process: *const Process,
@@ -173,7 +176,8 @@ pub unsafe extern "C" fn runner_process_free(process: *mut Process) {
 }
 
 /// Starts the program, waits for its end and says what became of it: runner_spawn(), runner_process_wait() and
-/// runner_process_free(). What was captured is gone then, but for output_bytes: to have it, call those three and runner_process_output() in between.
+/// runner_process_free(). What was captured is gone then, but for output_bytes: to have it, call those three and
+/// runner_process_output() in between.
 ///
 /// Returns 0, with `result` filled; or a negative errno with `err` filled and the verdict
 /// RUNNER_VERDICT_LAUNCH_ERROR. Both may be NULL. Since 0.1.0.

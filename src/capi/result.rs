@@ -29,11 +29,12 @@ pub struct runner_result_t {
     pub system_ns: u64,
     /// The most memory at once, in bytes: see memory_source.
     pub memory_peak: u64,
-    /// RUNNER_SOURCE_*: where memory_peak comes from. A cgroup: all that the run was charged for, with its page cache, tmpfs
-    /// files and the kernel's own for it. RUSAGE: the resident memory of its largest process. SAMPLED: the
-    /// highest resident memory of all its processes that was seen.
+    /// RUNNER_SOURCE_*: where memory_peak comes from. A cgroup: all that the run was charged for, with its page
+    /// cache, tmpfs files and the kernel's own for it. RUSAGE: the resident memory of its largest process. SAMPLED:
+    /// the highest resident memory of all its processes that was seen.
     pub memory_source: u32,
-    /// RUNNER_SOURCE_*: where user_ns and system_ns come from. RUSAGE: of the first process and of those that it waited for.
+    /// RUNNER_SOURCE_*: where user_ns and system_ns come from. RUSAGE: of the first process and of those that it
+    /// waited for.
     pub cpu_source: u32,
     /// What decided the verdict: RUNNER_EVIDENCE_*.
     pub evidence: u32,
@@ -125,8 +126,8 @@ pub(super) fn of_launch_error(error: &Error) -> runner_result_t {
     })
 }
 
-/// The name of one RUNNER_MISSING_* bit: "memory", "processes", "CPU time", "CPU quota", "tree". A static string; "unknown" for
-/// any other number. Never NULL. Since 0.1.0.
+/// The name of one RUNNER_MISSING_* bit: "memory", "processes", "CPU time", "CPU quota", "tree". A static string;
+/// "unknown" for any other number. Never NULL. Since 0.1.0.
 #[no_mangle]
 pub extern "C" fn runner_missing_name(bit: u32) -> *const c_char {
     match missing::NAMES.iter().find(|(known, _)| *known == bit) {
@@ -135,8 +136,8 @@ pub extern "C" fn runner_missing_name(bit: u32) -> *const c_char {
     }
 }
 
-/// The name of a verdict: "finished", "time_limit", ... A static string; "unknown" for a number that is no verdict. Never
-/// NULL. Since 0.1.0.
+/// The name of a verdict: "finished", "time_limit", ... A static string; "unknown" for a number that is no verdict.
+/// Never NULL. Since 0.1.0.
 #[no_mangle]
 pub extern "C" fn runner_verdict_name(verdict: u32) -> *const c_char {
     match VERDICTS.get(verdict as usize) {
@@ -155,8 +156,8 @@ pub extern "C" fn runner_evidence_name(evidence: u32) -> *const c_char {
     }
 }
 
-/// What RUNNER_SOURCE_* says, in words: "cgroup v2", "rusage", ... A static string; "unknown" for any other number. Never
-/// NULL. Since 0.1.0.
+/// What RUNNER_SOURCE_* says, in words: "cgroup v2", "rusage", ... A static string; "unknown" for any other number.
+/// Never NULL. Since 0.1.0.
 #[no_mangle]
 pub extern "C" fn runner_source_name(source: u32) -> *const c_char {
     match SOURCES.get(source as usize) {

@@ -70,12 +70,12 @@ pub unsafe extern "C" fn runner_set_root_writable(runner: *mut Runner, writable:
 /// order in which they were added, and errors name a piece by its number in that order, from 0.
 ///
 /// `target` lies inside the new root (a leading slash changes nothing; no ".."); symbolic links on the way are
-/// followed inside the new root only (before Linux 5.12: refused). Without runner_set_pivot_root() it is a path of the host's tree as the new
-/// mount namespace sees it. Missing parts of it are made, directories with mode 0755, the last one an
-/// empty file where the source of a bind is not a directory. MS_BIND with MS_RDONLY is really read-only, beneath
-/// it too with MS_REC, and keeps what its source has locked. `flags` are the MS_* of <sys/mount.h>; `source`,
-/// `fstype` and `data` may be NULL where mount(2) ignores them. A relative `source` of a bind starts at
-/// the host's working directory.
+/// followed inside the new root only (before Linux 5.12: refused). Without runner_set_pivot_root() it is a path of
+/// the host's tree as the new mount namespace sees it. Missing parts of it are made, directories with mode 0755, the
+/// last one an empty file where the source of a bind is not a directory. MS_BIND with MS_RDONLY is really read-only,
+/// beneath it too with MS_REC, and keeps what its source has locked. `flags` are the MS_* of <sys/mount.h>; `source`,
+/// `fstype` and `data` may be NULL where mount(2) ignores them. A relative `source` of a bind starts at the host's
+/// working directory.
 ///
 /// Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, unknown flags, a bind without a
 /// source, a new mount without a type. Since 0.1.0. Seed: Mounts. mount(2).

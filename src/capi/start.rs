@@ -15,9 +15,9 @@ use std::os::fd::IntoRawFd;
 /// When it returns a pid, the program runs: its exec has happened. With runner_set_ptrace() and
 /// runner_set_stop_before_seccomp() it returns when the process stops, or is about to. The pid is a child of the
 /// calling process, to be waited for with waitpid(2). On failure nothing is left: no process, no zombie, no SIGCHLD
-/// (but for one of a process that stops without a tracer, which is an ordinary child from the beginning). A
-/// process that was killed before its exec is EPIPE at the stage where it was. After a stop nobody can be told any more:
-/// a step that fails then ends the process with status 127.
+/// (but for one of a process that stops without a tracer, which is an ordinary child from the beginning). A process
+/// that was killed before its exec is EPIPE at the stage where it was. After a stop nobody can be told any more: a
+/// step that fails then ends the process with status 127.
 ///
 /// `err` may be NULL; it is filled on success too (stage 0, err 0).
 ///

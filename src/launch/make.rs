@@ -477,12 +477,13 @@ impl Parts {
             }
         };
         // SAFETY: the child gets a stack of its own, or a copy of this one. What `start` leads to stays until the
-        // child is beyond its exec or dead: with CLONE_VFORK this thread sleeps until then, and whoever owns these parts
-        // waits for this thread; with a copy of the memory the child has its own.
+        // child is beyond its exec or dead: with CLONE_VFORK this thread sleeps until then, and whoever owns these
+        // parts waits for this thread; with a copy of the memory the child has its own.
         unsafe { sys::clone_into(number.nr, call, child::enter, start) }
     }
 
-    /// A thread that makes the child by vfork, sleeps until the child's exec, and ends. The kernel then clears the word.
+    /// A thread that makes the child by vfork, sleeps until the child's exec, and ends. The kernel then clears the
+    /// word.
     ///
     /// It is made by hand, since it needs nothing of what a thread of libc's has.
     fn clone_on_helper(&mut self) -> isize {

@@ -67,8 +67,8 @@ impl Runner {
         }
     }
 
-    /// Features are looked at once, and a filter may have been put onto the host since: then without the call that turned
-    /// out to be missing.
+    /// Features are looked at once, and a filter may have been put onto the host since: then without the call that
+    /// turned out to be missing.
     fn begin(&self, held: bool, want: WantPidfd) -> Result<Progress> {
         let mut host = Host::current();
         loop {

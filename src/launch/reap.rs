@@ -1,7 +1,7 @@
 //! Waiting for a child that never became the program, and for nobody else's.
 //!
-//! Such a child has no exit signal: it sends no SIGCHLD, is not seen by a waitpid(-1) of the host, and is not reaped where
-//! the host ignores SIGCHLD. An exec gives it SIGCHLD (wait(2), __WCLONE), which also tells the two apart.
+//! Such a child has no exit signal: it sends no SIGCHLD, is not seen by a waitpid(-1) of the host, and is not reaped
+//! where the host ignores SIGCHLD. An exec gives it SIGCHLD (wait(2), __WCLONE), which also tells the two apart.
 
 use crate::run::cgroup::Cpu;
 use crate::run::End;

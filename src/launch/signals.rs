@@ -48,8 +48,9 @@ fn set_mask(mask: &u64, before: &mut u64) {
     let _ = unsafe { sys::call(nr::RT_SIGPROCMASK, &args) };
 }
 
-/// Asking for every signal takes 62 system calls, 14 us of a start of 70. So an answer that was the same for many starts
-/// in a row is kept: until a runner is made, until one of the signals that hosts do ignore changes, and for 10 ms at most.
+/// Asking for every signal takes 62 system calls, 14 us of a start of 70. So an answer that was the same for many
+/// starts in a row is kept: until a runner is made, until one of the signals that hosts do ignore changes, and for 10
+/// ms at most.
 struct Known {
     ignored: AtomicU64,
     /// Nanoseconds after `EPOCH`.

@@ -270,8 +270,8 @@ impl Run {
         }
     }
 
-    /// What the kernel says of a thread that runs is of its last tick, whichever way one asks (tried on 6.18: cgroup, process
-    /// clock).
+    /// What the kernel says of a thread that runs is of its last tick, whichever way one asks (tried on 6.18: cgroup,
+    /// process clock).
     fn cpu_so_far(&mut self) -> u64 {
         let live = &self.live;
         let total = match live.group.cpu() {

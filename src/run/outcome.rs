@@ -66,8 +66,8 @@ pub enum Evidence {
     Caller = 11,
     /// The launch failed.
     Launch = 12,
-    /// Somebody else waited for the process (waitpid(-1) of the host, or an ignored SIGCHLD), so its exit status is lost: exit_code
-    /// is -1.
+    /// Somebody else waited for the process (waitpid(-1) of the host, or an ignored SIGCHLD), so its exit status is
+    /// lost: exit_code is -1.
     StatusLost = 13,
 }
 

@@ -50,8 +50,8 @@ pub struct Look {
     pub processes: u64,
 }
 
-/// What memory the tree has when a page that several of its processes share counts once. Dear: the kernel walks over all
-/// of it.
+/// What memory the tree has when a page that several of its processes share counts once. Dear: the kernel walks over
+/// all of it.
 pub fn shared_out(family: Vec<i32>) -> u64 {
     let mut sum = 0;
     each(family, |pid, _| sum += proportional(pid).unwrap_or(0));
@@ -97,7 +97,8 @@ fn each(mut todo: Vec<i32>, mut see: impl FnMut(i32, Stat)) {
     }
 }
 
-/// The process's own CPU time so far, by its clock: clock_getcpuclockid(3), without the call that asks whether it is there.
+/// The process's own CPU time so far, by its clock: clock_getcpuclockid(3), without the call that asks whether it is
+/// there.
 pub fn own_cpu(pid: i32) -> Option<u64> {
     const CPUCLOCK_SCHED: i32 = 2;
     super::clock(nix::time::ClockId::from_raw(!pid << 3 | CPUCLOCK_SCHED))

@@ -160,8 +160,8 @@ impl Runner {
         runner
     }
 
-    /// The rlimits that go with the limits of a watched run. Each is the second line behind something better, or stands in
-    /// for what is missing here.
+    /// The rlimits that go with the limits of a watched run. Each is the second line behind something better, or
+    /// stands in for what is missing here.
     fn stand_ins(&self, lacks: u32, mark: Option<Mark>) -> Vec<(Resource, u64, u64)> {
         let mut limits = Vec::new();
         if let Some(ns) = self.watched.cpu {

@@ -117,8 +117,8 @@ fn failed<T>(fd: Option<RawFd>, result: nix::Result<T>) -> Result<T> {
     })
 }
 
-/// A sealed file in memory: it never blocks anybody, the program can seek in it and cannot change it, and it costs the host no
-/// loop. MFD_NOEXEC_SEAL (Linux 6.3): nor can it be executed.
+/// A sealed file in memory: it never blocks anybody, the program can seek in it and cannot change it, and it costs
+/// the host no loop. MFD_NOEXEC_SEAL (Linux 6.3): nor can it be executed.
 fn input(bytes: &[u8]) -> Result<OwnedFd> {
     // A write beyond this limit would raise SIGXFSZ in the host.
     let most = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_FSIZE);

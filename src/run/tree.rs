@@ -30,8 +30,8 @@ fn send(pid: i32, fd: Option<&OwnedFd>, signal: i32) {
 }
 
 /// A mark that every process of a run inherits and cannot shed upwards: a hard limit of RLIMIT_LOCKS, which the
-/// kernel has not used since 2.4.25, with a number of the run's own. It finds the processes of a run that no pid namespace
-/// holds together: children that became the host's own (CLONE_PARENT), and without a cgroup all of them.
+/// kernel has not used since 2.4.25, with a number of the run's own. It finds the processes of a run that no pid
+/// namespace holds together: children that became the host's own (CLONE_PARENT), and without a cgroup all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(pub u64);
 
@@ -41,8 +41,8 @@ const LOOKS: u32 = 3;
 pub const RLIMIT_LOCKS: u32 = 10;
 
 impl Mark {
-    /// Unlike that of any other run on this machine: from the time and the pid. `most`: the hard limit that the host has
-    /// itself.
+    /// Unlike that of any other run on this machine: from the time and the pid. `most`: the hard limit that the host
+    /// has itself.
     pub fn new(now: u64, most: u64) -> Mark {
         let value = (u64::from(std::process::id()) << 40 ^ now) & (u64::MAX >> 2) | 1 << 61;
         match value <= most {
@@ -52,8 +52,8 @@ impl Mark {
         }
     }
 
-    /// Whether a living process bears it, or nobody can tell. A chain of processes that fork and exit could slip through
-    /// one look.
+    /// Whether a living process bears it, or nobody can tell. A chain of processes that fork and exit could slip
+    /// through one look.
     pub fn is_anywhere(self) -> bool {
         let look = || {
             let pids = processes()?;
@@ -166,8 +166,8 @@ fn is_dead(pid: i32) -> bool {
     super::procfs::stat(pid).is_some_and(dead)
 }
 
-/// Every process that /proc shows, and the numbers that are given next: a chain of processes that fork and exit is ahead of
-/// any list. None: /proc cannot be read, for want of a free fd.
+/// Every process that /proc shows, and the numbers that are given next: a chain of processes that fork and exit is
+/// ahead of any list. None: /proc cannot be read, for want of a free fd.
 fn processes() -> Option<Vec<i32>> {
     const AHEAD: usize = 64;
     let pid = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();

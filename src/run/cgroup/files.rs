@@ -131,8 +131,8 @@ pub fn failure(path: &Path, error: std::io::Error) -> Failure {
 
 /// What is not UTF-8 (a name that somebody chose) is replaced, and does no harm to the rest.
 ///
-/// By hand, since read_to_string asks for the size first, which such a file does not have, and reads until there is nothing:
-/// here what is far from filling the buffer is all, as the kernel only holds back a line that does not fit.
+/// By hand, since read_to_string asks for the size first, which such a file does not have, and reads until there is
+/// nothing: here what is far from filling the buffer is all, as the kernel only holds back a line that does not fit.
 pub fn read(path: &Path) -> Result<String, Errno> {
     let errno = |e| failure(path, e).errno;
     let mut file = File::open(path).map_err(errno)?;

@@ -53,8 +53,8 @@ struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// `taken`: the devices of hierarchies that the caller has a cgroup of his own in. `held`: a pid namespace keeps the run
-    /// together.
+    /// `taken`: the devices of hierarchies that the caller has a cgroup of his own in. `held`: a pid namespace keeps
+    /// the run together.
     fn new(places: &'a Places, watched: &Watched, taken: &[u64], held: bool) -> Choice<'a> {
         let free = |place: &&Place| !taken.contains(&place.device);
         let with = |bits: u32| places.with(bits).filter(free);
@@ -233,9 +233,9 @@ impl Group {
         self.memory.as_ref()?.number(files::MEMORY_NOW)
     }
 
-    /// How many processes the OOM killer took, and, in v2 only, how often this group's own limit stood in the way to the
-    /// point of failing. v1 has nothing like it: its failcnt counts reclaim too, and stays 0 on newer kernels (seen on
-    /// 6.18).
+    /// How many processes the OOM killer took, and, in v2 only, how often this group's own limit stood in the way to
+    /// the point of failing. v1 has nothing like it: its failcnt counts reclaim too, and stays 0 on newer kernels
+    /// (seen on 6.18).
     pub fn memory_events(&self) -> (u64, u64) {
         let Some(dir) = &self.memory else {
             return (0, 0);
@@ -249,8 +249,8 @@ impl Group {
         (count("oom_kill"), count(hits))
     }
 
-    /// Whether memory was refused at this limit, which is the run's own. In v1 only the peak says so; the kernel charges in
-    /// batches, so it may stay a little below.
+    /// Whether memory was refused at this limit, which is the run's own. In v1 only the peak says so; the kernel
+    /// charges in batches, so it may stay a little below.
     pub fn met_memory_limit(&self, limit: u64, hits: u64, peak: u64) -> bool {
         match self.memory_source() {
             Source::CgroupV2 => hits > 0,
@@ -280,12 +280,14 @@ impl Group {
         self.memory.as_ref().map_or(Source::None, source)
     }
 
-    /// Kills everything that is in it now. What forks meanwhile may need another pass, where the kernel has no cgroup.kill.
+    /// Kills everything that is in it now. What forks meanwhile may need another pass, where the kernel has no
+    /// cgroup.kill.
     pub fn kill(&self) {
         let Some(dir) = self.dirs.first() else {
             return;
         };
-        // Linux 5.14. It misses a process whose first thread has ended before the others (seen on 6.18), which the list has.
+        // Linux 5.14. It misses a process whose first thread has ended before the others (seen on 6.18), which the
+        // list has.
         if dir.v2 && dir.write("cgroup.kill", "1").is_ok() {
             return kill_listed(dir);
         }

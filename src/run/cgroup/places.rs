@@ -192,8 +192,8 @@ impl Mount {
         })
     }
 
-    /// v2: a cgroup with processes of its own gives its children no controllers ("no internal processes"), but one of its
-    /// ancestors may do so already. The nearest one that gives the most.
+    /// v2: a cgroup with processes of its own gives its children no controllers ("no internal processes"), but one of
+    /// its ancestors may do so already. The nearest one that gives the most.
     fn v2_place(&self, own: Dir, blockers: &mut Blockers) -> Option<Place> {
         let mut best: Option<Place> = None;
         let mut ignored = Blockers::default();
@@ -305,8 +305,8 @@ fn is_root(dir: &Dir) -> bool {
 
 /// Gives the wanted controllers to the children of a v2 directory, as far as it can; returns those that they have.
 ///
-/// Not where it has processes of its own, but for the root of all: memory would be refused, and cpu or pids would make it a
-/// threaded cgroup, which changes it for those who are in it.
+/// Not where it has processes of its own, but for the root of all: memory would be refused, and cpu or pids would
+/// make it a threaded cgroup, which changes it for those who are in it.
 fn enable(dir: &Dir) -> u32 {
     let set = |file: &str| {
         let names = dir.read(file).unwrap_or_default();
@@ -352,8 +352,8 @@ fn explicit(path: &Text, mounts: &[Mount]) -> Result<Place> {
         .ok_or_else(|| failed(Errno::EACCES, "no cgroup can be made there"))
 }
 
-/// Gives controllers all the way down to a directory that the caller named. Where that one holds processes itself, they are
-/// moved into a child of it, `host`, without which it could give nothing.
+/// Gives controllers all the way down to a directory that the caller named. Where that one holds processes itself,
+/// they are moved into a child of it, `host`, without which it could give nothing.
 fn delegate(dir: &Dir, top: &Path) {
     let mut way: Vec<&Path> = dir
         .path
