@@ -191,6 +191,30 @@ TAP_HELPER runner_result_t end_at(runner_process_t *process, const char *file, i
 }
 #define end_of_run(process) end_at((process), __FILE__, __LINE__)
 
+/* How much slower this machine is than a real one, from 1: an emulated one takes its time for a start, a fork, a page. */
+TAP_HELPER int slowness(void) {
+    static int known;
+    for (int i = 0; i < 3 && known == 0; i++) {
+        struct timespec before, after;
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+        for (int k = 0; k < 20; k++) {
+            pid_t pid = fork();
+            if (pid == 0)
+                _exit(0);
+            waitpid(pid, NULL, 0);
+        }
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+        int64_t us = ((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec) / 20000;
+        known = us < 800 ? 1 : us / 800 > 9 ? 10 : 1 + (int)(us / 800);
+    }
+    return known;
+}
+
+/* Milliseconds that something may take, here. */
+TAP_HELPER int64_t at_most(int64_t ms) {
+    return ms * slowness();
+}
+
 /* ------------------------------------------------------------------ the machine's cgroups */
 
 /* The mount of a hierarchy: "" is v2, else a v1 controller. False where there is none. */
@@ -463,6 +487,31 @@ TAP_HELPER bool can_hide_cgroups(void) {
         return false;
     return !find_mount("", path, sizeof path) || strncmp(path, "/sys/fs/cgroup", 14) == 0;
 }
+
+/* What was found out for a host holds as long as it stays in its groups. So a child whose checks see other hierarchies
+ * than this process moves into a group that is of no use but for that. */
+TAP_HELPER void moved_child(void (*checks)(void), bool hidden, const char *file, int line) {
+    static struct cgroup elsewhere;
+    char text[32];
+    bool made = make_group(&elsewhere, "devices") || make_group(&elsewhere, "");
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        snprintf(text, sizeof text, "%d", (int)getpid());
+        if (made)
+            tap_ok(write_knob(elsewhere.path, "cgroup.procs", text), file, line, "cgroup.procs", "it moves");
+        if (!hidden || tap_ok(hide_cgroups(), file, line, "hide_cgroups()", "cgroups are hidden"))
+            checks();
+        fflush(stdout);
+        _exit(0);
+    }
+    int status = child_status(pid);
+    tap_ok(exited(status, 0), file, line, "exited(status, 0)", "the child with the checks: wait status %#x", status);
+    if (made)
+        drop_dir(elsewhere.path);
+}
+#define in_moved_child(checks) moved_child((checks), false, __FILE__, __LINE__)
+#define in_hidden_child(checks) moved_child((checks), true, __FILE__, __LINE__)
 
 /* For a child with checks. */
 TAP_HELPER void become_user(uid_t id) {

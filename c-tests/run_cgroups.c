@@ -89,17 +89,17 @@ static void sources(void) {
     ok_between(&r, r.processes_peak, 4, 4, "processes");
     /* Looks count a page for each process that shares it. */
     ok_between(&r, r.memory_peak, 10 * MIB, r.missing & RUNNER_MISSING_MEMORY ? 50 * MIB : 20 * MIB, "memory");
-    ok_between(&r, r.cpu_ns, 20 * MS, 60 * MS, "CPU");
+    ok_between(&r, r.cpu_ns, 20 * MS, at_most(60) * MS, "CPU");
     runner_free(runner);
     ok_all_gone();
 }
 
 /* In each hierarchy that has something for it the program is in a group of its own from its first instruction. */
 static void groups_of_its_own(void) {
-    char output[8192], first[GROUP_PATH], second[GROUP_PATH];
+    char output[64], before[8192], text[8192], first[GROUP_PATH], second[GROUP_PATH];
     int seen = 0;
-    runner_t *runner = guest("exit", "0");
-    runner_set_args(runner, (const char *const[]){load_path(), load_tag(), "pause", NULL});
+    read_file("/proc/self/cgroup", before, sizeof before);
+    runner_t *runner = load("pause");
     runner_process_t *one = spawn(runner), *two = spawn(runner);
     for (size_t h = 0; h < COUNT(hierarchies); h++) {
         if (!run_group(one, hierarchies[h], first))
@@ -114,8 +114,8 @@ static void groups_of_its_own(void) {
     ok((seen == 0) == ((missing_here() & RUNNER_MISSING_TREE) != 0), "it has %d groups", seen);
     runner_process_free(one);
     runner_process_free(two);
-    for (size_t h = 0; h < COUNT(hierarchies); h++)
-        ok_str(group_of(getpid(), hierarchies[h]), group_of(getppid(), hierarchies[h]), "the host stays where it is");
+    read_file("/proc/self/cgroup", text, sizeof text);
+    ok_str(text, before, "the host stays where it is");
     runner_free(runner);
     ok_all_gone();
 }
@@ -192,7 +192,7 @@ static void outer_memory_limit(void) {
         ok_ended(&r, SIGNALLED, SIGNAL, "the limit around it, its own %d", limited);
         ok_int(r.signal, SIGKILL, "its signal");
         ok(r.oom_kills > 0, "the OOM kill is told");
-        ok_between(&r, r.memory_peak, 24 * MIB, 33 * MIB, "its peak");
+        ok_between(&r, r.memory_peak, 24 * MIB, 36 * MIB, "its peak");
         runner_free(runner);
     }
     drop_dir(outer.path);
@@ -398,7 +398,7 @@ static void ordinary_user_checks(void) {
            "nothing is missing: %#x, %s", r.missing, r.reason);
     ok_int(r.exit_code, 3, "its exit code");
     ok_between(&r, r.memory_peak, 20 * MIB, 30 * MIB, "its memory");
-    ok_between(&r, r.cpu_ns, 30 * MS, 80 * MS, "its CPU time");
+    ok_between(&r, r.cpu_ns, 30 * MS, at_most(80) * MS, "its CPU time");
     runner_set_memory_limit(runner, 10 * MIB);
     r = run_result(runner);
     ok_ended(&r, MEMORY_LIMIT, OOM_KILLER, "20 MiB under 10");
@@ -647,19 +647,10 @@ static void callers_group(void) {
 
 /* ------------------------------------------------------------------ fewer hierarchies */
 
-/* What was found out for a host holds as long as it stays in its groups; so it moves in one that is of no use. */
-static struct cgroup elsewhere;
-
-static bool move_elsewhere(void) {
-    char text[32];
-    snprintf(text, sizeof text, "%d", (int)getpid());
-    return write_knob(elsewhere.path, "cgroup.procs", text);
-}
-
 /* For a child with checks: these hierarchies are not to be seen ("": v2). */
 static bool hide(const char *const *names) {
     char point[1024];
-    if (!move_elsewhere() || unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         return false;
     for (; *names != NULL; names++)
         if (!find_mount(*names, point, sizeof point) || mount("hidden", point, "tmpfs", 0, NULL) != 0)
@@ -675,7 +666,7 @@ static void fewer_checks(const char *const *hidden, uint32_t missing) {
     runner_result_t r = run_result(runner);
     ok_ended(&r, FINISHED, EXIT_CODE, "a run");
     ok_int(r.missing, missing, "what is missing: %s", r.reason);
-    ok_between(&r, r.cpu_ns, 50 * MS, 90 * MS, "its CPU time, from %s", runner_source_name(r.cpu_source));
+    ok_between(&r, r.cpu_ns, 50 * MS, at_most(90) * MS, "its CPU time, from %s", runner_source_name(r.cpu_source));
     ok_between(&r, r.memory_peak, 20 * MIB, 30 * MIB, "its memory, from %s", runner_source_name(r.memory_source));
     if (!(missing & RUNNER_MISSING_CPU))
         ok(r.cpu_source == RUNNER_SOURCE_CGROUP_V1 || r.cpu_source == RUNNER_SOURCE_CGROUP_V2, "CPU by a cgroup");
@@ -715,7 +706,7 @@ static void fewer_checks(const char *const *hidden, uint32_t missing) {
         runner_process_wait(process, 100 * MS, NULL);
         int64_t begin = now_ms();
         runner_process_free(process);
-        ok(now_ms() - begin < 1000, "way %d: dead within a second: %lld ms", way, (long long)(now_ms() - begin));
+        ok(now_ms() - begin < at_most(1000), "way %d: dead within a second: %lld ms", way, (long long)(now_ms() - begin));
         ok(is_over(&line, 0), "way %d: nothing survives", way);
         runner_free(runner);
         close(line.read);
@@ -751,9 +742,7 @@ static void fewer(void (*checks)(void)) {
     for (size_t h = 0; h < COUNT(hierarchies); h++)
         if (!can_have(hierarchies[h]) || (*hierarchies[h] && !find_mount(hierarchies[h], (char[1024]){0}, 1024)))
             SKIP("not all of v2 and v1's memory, pids, cpu, cpuacct and freezer are here");
-    NEED_GROUP(&elsewhere, "devices");
-    in_child(checks);
-    drop_dir(elsewhere.path);
+    in_moved_child(checks);
     ok_all_gone();
 }
 
@@ -768,8 +757,6 @@ static void read_only_checks(void) {
     static const char *const all[] = {"",     "memory",  "pids",  "cpu",     "cpuacct",
                                       "freezer", "devices", "blkio", "cpuset"};
     char point[1024];
-    if (elsewhere.path[0] != '\0')
-        move_elsewhere();
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         ok(false, "a mount namespace");
     for (size_t i = 0; i < COUNT(all); i++)
@@ -784,18 +771,14 @@ static void read_only_checks(void) {
            RUNNER_MISSING_MEMORY | RUNNER_MISSING_PROCESSES | RUNNER_MISSING_CPU | RUNNER_MISSING_TREE,
            "all is missing");
     ok(strstr(r.reason, "read-only") != NULL, "and why: %s", r.reason);
-    ok_between(&r, r.cpu_ns, 30 * MS, 80 * MS, "its CPU time");
+    ok_between(&r, r.cpu_ns, 30 * MS, at_most(80) * MS, "its CPU time");
     runner_free(runner);
 }
 
 static void read_only(void) {
     if (!is_root())
         SKIP("needs root");
-    elsewhere.path[0] = '\0';
-    bool made = make_group(&elsewhere, "devices") || make_group(&elsewhere, "");
-    in_child(read_only_checks);
-    if (made)
-        drop_dir(elsewhere.path);
+    in_moved_child(read_only_checks);
     ok_all_gone();
 }
 

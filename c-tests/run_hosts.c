@@ -88,12 +88,12 @@ static void edges_for_every_end(void) {
         runner_t *runner = runner_for(argv);
         runner_capture(runner, 1, 40000000);
         runner_set_cpu_limit(runner, 100 * MS);
-        runner_set_wall_limit(runner, 3000 * MS);
+        runner_set_wall_limit(runner, 10000 * MS);
         if (rows[i].verdict == RUNNER_VERDICT_WALL_LIMIT)
             runner_set_wall_limit(runner, 100 * MS);
         if (rows[i].verdict == RUNNER_VERDICT_MEMORY_LIMIT)
             runner_set_memory_limit(runner, 64 * MIB);
-        if (strstr(rows[i].name, "output"))
+        if (rows[i].verdict != RUNNER_VERDICT_TIME_LIMIT)
             runner_set_cpu_limit(runner, 10000 * MS);
         runner_process_t *process = spawn(runner);
         int loop = epoll_create1(EPOLL_CLOEXEC), done = 0, n = 1;
@@ -178,7 +178,7 @@ static void sleeping_costs_nothing(void) {
         double share = used * 1000 / (double)(now_ms() - begin);
         best = share < best ? share : best;
     }
-    ok(best < 0.05, "200 sleeping runs take %.2f %% of a CPU", best * 100);
+    ok(best < 0.05 * slowness(), "200 sleeping runs take %.2f %% of a CPU", best * 100);
     for (int i = 0; i < MANY; i++)
         runner_process_free(processes[i]);
     runner_free(runner);
@@ -215,7 +215,7 @@ static void stolen_checks(void) {
         runner_result_t r = run_result(runner);
         ok_stolen(&r, 3, "a stolen exit");
         if (!(r.missing & RUNNER_MISSING_CPU))
-            ok_between(&r, r.cpu_ns, 5 * MS, 50 * MS, "its CPU time is not lost");
+            ok_between(&r, r.cpu_ns, 5 * MS, at_most(50) * MS, "its CPU time is not lost");
         runner_free(runner);
     }
     runner_t *runner = load("pause");
@@ -430,8 +430,8 @@ static void fds_used_up_later(void) {
                               NULL};
         runner_t *runner = runner_for(argv);
         runner_capture(runner, 1, 1000);
-        runner_set_cpu_limit(runner, 100 * MS);
-        runner_set_wall_limit(runner, 1500 * MS);
+        runner_set_cpu_limit(runner, (i == 1 ? 100 : 3000) * MS);
+        runner_set_wall_limit(runner, (i == 2 ? 500 : 10000) * MS);
         runner_set_memory_limit(runner, 64 * MIB);
         runner_process_t *process = spawn(runner);
         struct rlimit before, low;
@@ -520,7 +520,7 @@ static void pids_group_full(void) {
 
 /* A machine without /proc: nothing can be found out, and runs still come to their end. */
 static void no_proc_checks(void) {
-    if (!ok(hide_cgroups() && mount("hidden", "/proc", "tmpfs", 0, NULL) == 0, "no /proc"))
+    if (!ok_int(mount("hidden", "/proc", "tmpfs", 0, NULL), 0, "no /proc"))
         return;
     runner_t *runner = load("exit", "3");
     runner_set_wall_limit(runner, 5000 * MS);
@@ -544,7 +544,7 @@ static void no_proc_checks(void) {
 static void no_proc(void) {
     if (!can_hide_cgroups())
         SKIP("nothing can be hidden here");
-    in_child(no_proc_checks);
+    in_hidden_child(no_proc_checks);
     ok_all_gone();
 }
 
