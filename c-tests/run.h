@@ -118,8 +118,8 @@ TAP_HELPER bool is_over(const struct lifeline *line, int ms) {
 /* ------------------------------------------------------------------ results */
 
 TAP_HELPER void diag_result(const runner_result_t *r) {
-    diag("  result: %s by %s, exit code %d, signal %d, wall %.3f ms, user %.3f ms, system %.3f ms (%s), memory %.2f MiB "
-         "(%s), %u OOM kills, processes %llu (%s), %llu hits, output %llu cut %u (fd %d), set-up %.3f ms, missing %#x",
+    diag("  result: %s by %s, exit code %d, signal %d, wall %.3f ms, user %.3f ms, system %.3f ms (%s), "
+         "memory %.2f MiB (%s), %u OOM kills, processes %llu (%s), %llu hits, output %llu cut %u (fd %d), set-up %.3f ms, missing %#x",
          runner_verdict_name(r->verdict), runner_evidence_name(r->evidence), r->exit_code, r->signal,
          (double)r->wall_ns / 1e6, (double)r->user_ns / 1e6, (double)r->system_ns / 1e6,
          runner_source_name(r->cpu_source), (double)r->memory_peak / (double)MIB, runner_source_name(r->memory_source),
@@ -191,7 +191,7 @@ TAP_HELPER runner_result_t end_at(runner_process_t *process, const char *file, i
 }
 #define end_of_run(process) end_at((process), __FILE__, __LINE__)
 
-/* How much slower this machine is than a real one, from 1: an emulated one takes its time for a start, a fork, a page. */
+/* How much slower this machine is than a real one, from 1: an emulated one takes its time for a start and a fork. */
 TAP_HELPER int slowness(void) {
     static int known;
     for (int i = 0; i < 3 && known == 0; i++) {
@@ -205,7 +205,7 @@ TAP_HELPER int slowness(void) {
         }
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
         int64_t us = ((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec) / 20000;
-        known = us < 800 ? 1 : us / 800 > 9 ? 10 : 1 + (int)(us / 800);
+        known = us / 250 > 9 ? 10 : 1 + (int)(us / 250);
     }
     return known;
 }

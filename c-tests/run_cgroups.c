@@ -1,5 +1,5 @@
-/* Watched runs: their cgroups, in v1, in v2 and in both. Each run has its own, where the machine and the caller say, with its
- * limits and nobody else's; they are gone when it has finished; and what cannot be had is told. */
+/* Watched runs: their cgroups, in v1, in v2 and in both. Each run has its own, where the machine and the caller say, with
+ * its limits and nobody else's; they are gone when it has finished; and what cannot be had is told. */
 
 #define _GNU_SOURCE
 #include "tap.h"
@@ -20,7 +20,8 @@ static bool run_group(runner_process_t *process, const char *hierarchy, char pat
 static bool controller_group(runner_process_t *process, const char *controller, char path[GROUP_PATH], bool *v2) {
     char point[1024];
     *v2 = !find_mount(controller, point, sizeof point);
-    return run_group(process, *v2 ? "" : controller, path) && (!*v2 || knob_has(path, "cgroup.controllers", controller));
+    return run_group(process, *v2 ? "" : controller, path) &&
+           (!*v2 || knob_has(path, "cgroup.controllers", controller));
 }
 
 static const char *knob_text(const char *dir, const char *knob) {
@@ -706,7 +707,8 @@ static void fewer_checks(const char *const *hidden, uint32_t missing) {
         runner_process_wait(process, 100 * MS, NULL);
         int64_t begin = now_ms();
         runner_process_free(process);
-        ok(now_ms() - begin < at_most(1000), "way %d: dead within a second: %lld ms", way, (long long)(now_ms() - begin));
+        int64_t took = now_ms() - begin;
+        ok(took < at_most(1000), "way %d: dead within a second: %lld ms", way, (long long)took);
         ok(is_over(&line, 0), "way %d: nothing survives", way);
         runner_free(runner);
         close(line.read);
@@ -814,8 +816,8 @@ static void names_in_use(void) {
     ok_all_gone();
 }
 
-/* In a cgroup namespace of its own the program's group is the top. In v1 it joins its groups after it was made, so there
- * the namespace has to come late. */
+/* In a cgroup namespace of its own the program's group is the top. In v1 it joins its groups after it was made, so
+ * there the namespace has to come late. */
 static void in_a_namespace(void) {
     if (!is_root() && !have_userns())
         SKIP("no cgroup namespaces here");

@@ -1,5 +1,5 @@
-/* Watched runs: the host. Whatever loop, threads, signals and shortages it has, its runs come to their end with the right
- * verdict, and it lives. */
+/* Watched runs: the host. Whatever loop, threads, signals and shortages it has, its runs come to their end with the
+ * right verdict, and it lives. */
 
 #define _GNU_SOURCE
 #include "tap.h"

@@ -314,7 +314,9 @@ impl Run {
         }
         self.cause.get_or_insert(cause);
         self.begin_ending();
-        self.kill_tree();
+        // What is in no group is looked for once this is seen to be dead: that takes milliseconds, which would be the
+        // run's.
+        self.kill_group();
     }
 
     /// Forks that are refused from now on are refused by the killing.
@@ -326,12 +328,17 @@ impl Run {
         }
     }
 
-    fn kill_tree(&self) {
+    fn kill_group(&self) {
         let live = &self.live;
         if self.ended.is_none() {
             tree::kill(live.pid, live.pidfd.as_ref());
         }
         live.group.kill();
+    }
+
+    fn kill_tree(&self) {
+        self.kill_group();
+        let live = &self.live;
         if let (Some(mark), false) = (live.mark, live.holds) {
             mark.kill_all();
         }
