@@ -119,7 +119,8 @@ TAP_HELPER bool is_over(const struct lifeline *line, int ms) {
 
 TAP_HELPER void diag_result(const runner_result_t *r) {
     diag("  result: %s by %s, exit code %d, signal %d, wall %.3f ms, user %.3f ms, system %.3f ms (%s), "
-         "memory %.2f MiB (%s), %u OOM kills, processes %llu (%s), %llu hits, output %llu cut %u (fd %d), set-up %.3f ms, missing %#x",
+         "memory %.2f MiB (%s), %u OOM kills, processes %llu (%s), %llu hits, output %llu cut %u (fd %d), "
+         "set-up %.3f ms, missing %#x",
          runner_verdict_name(r->verdict), runner_evidence_name(r->evidence), r->exit_code, r->signal,
          (double)r->wall_ns / 1e6, (double)r->user_ns / 1e6, (double)r->system_ns / 1e6,
          runner_source_name(r->cpu_source), (double)r->memory_peak / (double)MIB, runner_source_name(r->memory_source),
@@ -213,6 +214,13 @@ TAP_HELPER int slowness(void) {
 /* Milliseconds that something may take, here. */
 TAP_HELPER int64_t at_most(int64_t ms) {
     return ms * slowness();
+}
+
+TAP_HELPER bool kernel_since(int major, int minor) {
+    char text[64];
+    int a = 0, b = 0;
+    read_file("/proc/sys/kernel/osrelease", text, sizeof text);
+    return sscanf(text, "%d.%d", &a, &b) == 2 && (a > major || (a == major && b >= minor));
 }
 
 /* ------------------------------------------------------------------ the machine's cgroups */

@@ -151,7 +151,7 @@ static void readable_when_due(void) {
 /* One thread watches 200 sleeping runs: what that costs it. */
 static void sleeping_costs_nothing(void) {
     static runner_process_t *processes[MANY];
-    if (missing_here() != 0)
+    if (missing_here() != 0 || !kernel_since(6, 1))
         SKIP("something is not counted here, so looks have to stand in");
     runner_t *runner = load("pause");
     runner_set_cpu_limit(runner, 10000 * MS);
@@ -215,7 +215,7 @@ static void stolen_checks(void) {
         runner_result_t r = run_result(runner);
         ok_stolen(&r, 3, "a stolen exit");
         if (!(r.missing & RUNNER_MISSING_CPU))
-            ok_between(&r, r.cpu_ns, 5 * MS, at_most(50) * MS, "its CPU time is not lost");
+            ok_between(&r, r.cpu_ns, 5 * MS, at_most(100) * MS, "its CPU time is not lost");
         runner_free(runner);
     }
     runner_t *runner = load("pause");
@@ -737,14 +737,17 @@ static void *own_runs(void *number) {
     snprintf(code, sizeof code, "%d", n);
     for (int i = 0; i < 8; i++) {
         runner_result_t r = RUNNER_RESULT_INIT;
-        runner_t *runner = load("touch", mib, "sleep", "40", "exit", code);
-        runner_set_memory_limit(runner, (uint64_t)(5 + 10 * n + 8) * MIB);
+        runner_t *runner = load("touch", mib, "sleep", "60", "exit", code);
+        runner_set_memory_limit(runner, (uint64_t)(5 + 10 * n + 12) * MIB);
         int result = runner_run(runner, &r, NULL);
         uint64_t least = (uint64_t)(5 + 10 * n) * MIB;
-        bad += !(result == 0 && r.verdict == RUNNER_VERDICT_FINISHED && r.exit_code == n && r.memory_peak >= least &&
-                 r.memory_peak < least + 8 * MIB);
-        if (bad)
+        /* The highest look may have been a little early. */
+        least -= r.memory_source == RUNNER_SOURCE_SAMPLED ? 4 * MIB : 0;
+        bool good = result == 0 && r.verdict == RUNNER_VERDICT_FINISHED && r.exit_code == n && r.memory_peak >= least &&
+                    r.memory_peak < least + 10 * MIB;
+        if (!good)
             diag_result(&r);
+        bad += !good;
         runner_free(runner);
     }
     return (void *)bad;

@@ -237,7 +237,6 @@ static void inner_run_finishes(void) {
     runner_t *runner = self_guest("inner", load_tag(), "short");
     struct lifeline line = lifeline(runner);
     runner_capture(runner, 1, 100);
-    runner_set_memory_limit(runner, 256 * MIB);
     runner_process_t *process = spawn(runner);
     lifeline_given(&line);
     runner_result_t r = end_of_run(process);
@@ -298,7 +297,7 @@ static void run_in_a_run_without_cgroups(void) {
 
 static void bomb_with(const char *op, const char *where) {
     for (int way = 0; way < 3; way++) {
-        runner_t *runner = load("say", "1", "x", op);
+        runner_t *runner = load("daemon", op, "end", "say", "1", "x", "pause");
         struct lifeline line = lifeline(runner);
         runner_capture(runner, 1, 10);
         runner_set_process_limit(runner, 40);
