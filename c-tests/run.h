@@ -206,7 +206,7 @@ TAP_HELPER int slowness(void) {
         }
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
         int64_t us = ((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec) / 20000;
-        known = us / 250 > 9 ? 10 : 1 + (int)(us / 250);
+        known = us / 200 > 9 ? 10 : 1 + (int)(us / 200);
     }
     return known;
 }

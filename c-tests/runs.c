@@ -85,10 +85,11 @@ static runner_result_t spins(const runner_t *runner, int64_t ms, const char *wha
 
 static void cpu_below(void) {
     runner_t *runner = load("spin", "150");
-    runner_set_cpu_limit(runner, 300 * MS);
+    runner_set_cpu_limit(runner, (uint64_t)(at_most(300) * MS));
     runner_result_t r = spins(runner, 150, "150 ms under 300");
     ok(r.cpu_source != RUNNER_SOURCE_NONE, "a source");
-    ok_between(&r, r.wall_ns, 150 * MS, 10000 * MS, "its wall time");
+    /* An emulated machine's clocks go at different speeds. */
+    ok_between(&r, r.wall_ns, (slowness() > 1 ? 100 : 150) * MS, 10000 * MS, "its wall time");
     if (!(r.missing & RUNNER_MISSING_CPU))
         ok(r.cpu_source == RUNNER_SOURCE_CGROUP_V2 || r.cpu_source == RUNNER_SOURCE_CGROUP_V1, "from the cgroup");
     runner_free(runner);
@@ -127,7 +128,7 @@ static void cpu_in_the_kernel(void) {
 /* The sum of several processes, whose parent waits and uses nothing. */
 static void cpu_of_children(void) {
     runner_t *runner = load("bg", "spin", "60", "end", "bg", "spin", "60", "end", "wait", "exit", "0");
-    runner_set_cpu_limit(runner, 300 * MS);
+    runner_set_cpu_limit(runner, (uint64_t)(at_most(300) * MS));
     spins(runner, 120, "two children of 60 ms under 300");
     runner_free(runner);
     cpu_above(load("bg", "spin", "60000", "end", "bg", "spin", "60000", "end", "wait"), 100, "two children");
@@ -142,7 +143,7 @@ static void cpu_of_daemon(void) {
 
 static void cpu_two_threads_below(void) {
     runner_t *runner = load("spin-threads", "2", "150");
-    runner_set_cpu_limit(runner, 300 * MS);
+    runner_set_cpu_limit(runner, (uint64_t)(at_most(300) * MS));
     spins(runner, 150, "150 ms in two threads under 300");
     runner_free(runner);
     ok_all_gone();
