@@ -450,6 +450,37 @@ static void ordinary_user(void) {
     ok_all_gone();
 }
 
+/* The directory alone was given away, without cgroup.procs: groups can be made in it, but nothing can be moved into
+ * them. That is as good as none, and no reason not to run. */
+static struct cgroup half;
+
+static void half_delegated_checks(void) {
+    char text[32];
+    snprintf(text, sizeof text, "%d", (int)getpid());
+    ok(write_knob(half.path, "cgroup.procs", text), "the host is in the group");
+    ok_int(chown(half.path, 65534, 65534), 0, "the directory is given away");
+    become_user(65534);
+    runner_t *runner = load("exit", "3");
+    runner_result_t r = run_result(runner);
+    ok_ended(&r, FINISHED, EXIT_CODE, "it runs all the same");
+    ok_int(r.exit_code, 3, "its exit code");
+    ok(r.missing & RUNNER_MISSING_MEMORY && r.reason[0] != '\0', "what is missing is said: %#x, %s", r.missing,
+       r.reason);
+    runner_free(runner);
+    ok_int(groups_in(half.path, false), 0, "no group is left");
+}
+
+static void half_delegated(void) {
+    struct cgroup group;
+    if (!is_root())
+        SKIP("needs root to delegate something");
+    NEED_GROUP(&group, "");
+    half = group;
+    in_child(half_delegated_checks);
+    drop_dir(half.path);
+    ok_all_gone();
+}
+
 /* A host that gives up its privileges after its first run: what was found out for root is no use then. */
 static void privileges_dropped_checks(void) {
     runner_t *runner = load("exit", "3");
@@ -875,6 +906,7 @@ static const struct test tests[] = {
     {"a bad root would be taken, or leave something", bad_roots},
     {"somebody else's root would be taken", foreign_root},
     {"an ordinary user could not use what was delegated to him", ordinary_user},
+    {"a group that was delegated by half would keep programs from running", half_delegated},
     {"a host that drops its privileges would have a failing run", privileges_dropped},
     {"v2: processes in a root would keep its controllers from runs", moved_to_host},
     {"v2: processes would be moved where nothing is to be won", not_moved},

@@ -133,7 +133,8 @@ static void readable_when_due(void) {
                 runner_process_step(process, NULL);
             }
         /* Kernels without memory.peak or pids.peak are looked at, often in the beginning. */
-        ok(wakes <= (kernel_since(6, 1) ? 20 : 60), "with nothing to do it is readable now and then at most: %d times", wakes);
+        ok(wakes <= (kernel_since(6, 1) ? 20 : 60), "with nothing to do it is readable now and then at most: %d times",
+           wakes);
     }
     runner_process_kill(process);
     runner_result_t r = RUNNER_RESULT_INIT;
