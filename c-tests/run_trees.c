@@ -272,6 +272,9 @@ static void run_in_a_run(void) {
     inner_run_finishes();
     if (missing_here() & RUNNER_MISSING_TREE)
         SKIP("without a cgroup the outer run knows its own by a limit, which the inner one lowers");
+    char v1[1024];
+    if (!is_root() && !find_mount("memory", v1, sizeof v1))
+        SKIP("a subtree that is delegated to the user is the program's too: its runs are beside the outer one's");
     inner_run_is_killed(0);
 }
 
@@ -324,7 +327,9 @@ static void bomb_with(const char *op, const char *where) {
         if (way == 1)
             runner_process_free(process);
         int64_t took = now_ms() - begin - (way == 2 ? 300 : 0);
-        ok(took < at_most(1000), "%s, way %d%s: dead within a second: %lld ms", op, way, where, (long long)took);
+        /* Without cgroups they are looked for in /proc, again and again, which an emulated machine is very slow at. */
+        int64_t most = at_most(*where && slowness() > 1 ? 4000 : 1000);
+        ok(took < most, "%s, way %d%s: dead within a second: %lld ms", op, way, where, (long long)took);
         ok_over(&line, op, where);
         if (way != 1)
             runner_process_free(process);
