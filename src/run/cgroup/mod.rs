@@ -417,9 +417,14 @@ fn kill_listed(dir: &Dir) {
     if held.is_empty() {
         return;
     }
-    let listed = dir.processes();
+    // Unreadable for want of an fd: then what is held is killed, and the next pass finds the rest.
+    let listed = dir.read("cgroup.procs").ok();
+    let is_listed = |pid: i32| match &listed {
+        Some(list) => list.lines().any(|line| line.parse() == Ok(pid)),
+        None => true,
+    };
     for (pid, fd) in held {
-        if listed.contains(&pid) {
+        if is_listed(pid) && (listed.is_some() || fd.is_some()) {
             super::tree::kill(pid, fd.as_ref());
         }
     }

@@ -177,7 +177,13 @@ impl Mount {
 
     /// Whether run cgroups can be made there, and what they get.
     fn place(&self, dir: Dir, blockers: &mut Blockers) -> Option<Place> {
-        if let Err(errno) = writable(&dir.path) {
+        // v2: a process is put into a child only by who may write to the processes of the parent too.
+        let procs = dir.path.join("cgroup.procs");
+        let allowed = writable(&dir.path).and_then(|()| match dir.v2 {
+            true => writable(&procs),
+            false => Ok(()),
+        });
+        if let Err(errno) = allowed {
             blockers.refused.push((dir.path, errno));
             return None;
         }
@@ -195,12 +201,17 @@ impl Mount {
     /// v2: a cgroup with processes of its own gives its children no controllers ("no internal processes"), but one of
     /// its ancestors may do so already. The nearest one that gives the most.
     fn v2_place(&self, own: Dir, blockers: &mut Blockers) -> Option<Place> {
-        let mut best: Option<Place> = None;
+        let (mut best, mut in_a_run) = (None::<Place>, false);
         let mut ignored = Blockers::default();
         for path in own.path.ancestors() {
-            if !path.starts_with(&self.point) || best.as_ref().is_some_and(is_complete) {
+            if !path.starts_with(&self.point) || best.as_ref().is_some_and(is_complete) || in_a_run
+            {
                 break;
             }
+            // A run within a run stays in it, whatever it has to do without.
+            in_a_run = path
+                .file_name()
+                .is_some_and(|name| name.as_bytes().starts_with(b"runner-"));
             let dir = Dir {
                 path: path.into(),
                 v2: true,
