@@ -76,6 +76,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// What a call of std's failed with.
+pub(crate) fn errno_of(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
 /// The errno in the words of strerror(3).
 pub(crate) fn reason(errno: Errno) -> String {
     let text = std::io::Error::from_raw_os_error(errno as i32).to_string();

@@ -2,7 +2,7 @@
 
 use crate::host::{self, Host};
 use crate::launch::user_namespace_blocker;
-use crate::run::cgroup::places;
+use crate::run::cgroup::{self, places};
 use crate::runner::Runner;
 use crate::sys::{self, nr};
 use std::path::Path;
@@ -142,10 +142,9 @@ fn look_at_cgroups(found: &mut Probe) {
         let own = mount.own_dir(&table);
         let writable = places::writable(&own.path).is_ok();
         if mount.v2 {
-            let names = own.read("cgroup.controllers").unwrap_or_default();
             found.cgroup_v2 = true;
             found.cgroup_v2_writable = writable;
-            found.controllers_v2 = places::controllers(names.split_whitespace());
+            found.controllers_v2 = places::listed(&own, "cgroup.controllers");
         } else {
             found.controllers_v1 |= mount.controllers;
             found.controllers_v1_writable |= if writable { mount.controllers } else { 0 };
@@ -153,7 +152,7 @@ fn look_at_cgroups(found: &mut Probe) {
     }
     match places::find(&[]) {
         Ok(places) => {
-            found.runs_miss = places.missing();
+            found.runs_miss = cgroup::missing_in(&places);
             found.blockers.extend(places.blockers.iter().cloned());
         }
         Err(error) => found.blockers.push(error.to_string()),

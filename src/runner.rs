@@ -518,6 +518,11 @@ impl Runner {
         self.loopback_up = on;
     }
 
+    /// Whether the caller limits this resource himself.
+    pub(crate) fn has_rlimit(&self, resource: u32) -> bool {
+        self.rlimits.iter().any(|l| l.resource == resource)
+    }
+
     pub(crate) fn has_namespace(&self, flag: i32) -> bool {
         self.namespaces & flag as u64 != 0
     }

@@ -1,7 +1,7 @@
 //! `runner_error_t`: filling it by the kernel's rule for structs that grow, and printing it.
 
 use super::sized::Sized32;
-use super::{guarded, EINVAL};
+use super::{guarded, name, EINVAL};
 use crate::error::Error;
 use crate::stage::NAMES;
 use std::ffi::{c_char, c_int};
@@ -65,10 +65,7 @@ pub(super) fn copy_text(text: &str, to: &mut [c_char]) {
 /// Since 0.1.0.
 #[no_mangle]
 pub extern "C" fn runner_stage_name(stage: u32) -> *const c_char {
-    match NAMES.get(stage as usize) {
-        Some((_, name)) => name.as_ptr(),
-        None => c"unknown".as_ptr(),
-    }
+    name(&NAMES, stage)
 }
 
 /// Prints an error as one line, `stage[index]: message (errno N)`, into `buf` of `len` bytes, by the rules of

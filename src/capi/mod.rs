@@ -48,6 +48,14 @@ fn keeping_errno<T>(on_panic: T, body: impl FnOnce() -> T) -> T {
     result
 }
 
+/// The name of a number of the ABI, from its table; "unknown" for one that is not there.
+fn name<T>(table: &'static [(T, &'static CStr)], number: u32) -> *const c_char {
+    table
+        .get(number as usize)
+        .map_or(c"unknown", |(_, name)| name)
+        .as_ptr()
+}
+
 /// Every setter: a NULL runner or a refused value is -EINVAL and changes nothing.
 ///
 /// # Safety

@@ -1,6 +1,7 @@
 //! `runner_result_t`: what became of a watched run.
 
 use super::error::copy_text;
+use super::name;
 use super::sized::Sized32;
 use crate::run::outcome::{EVIDENCE, SOURCES, VERDICTS};
 use crate::run::{missing, Evidence, Outcome, Verdict};
@@ -140,28 +141,19 @@ pub extern "C" fn runner_missing_name(bit: u32) -> *const c_char {
 /// Never NULL. Since 0.1.0.
 #[no_mangle]
 pub extern "C" fn runner_verdict_name(verdict: u32) -> *const c_char {
-    match VERDICTS.get(verdict as usize) {
-        Some((_, name)) => name.as_ptr(),
-        None => c"unknown".as_ptr(),
-    }
+    name(&VERDICTS, verdict)
 }
 
 /// What RUNNER_EVIDENCE_* says, in words: "OOM killer", "wall timer", ... A static string; "unknown" for any other
 /// number. Never NULL. Since 0.1.0.
 #[no_mangle]
 pub extern "C" fn runner_evidence_name(evidence: u32) -> *const c_char {
-    match EVIDENCE.get(evidence as usize) {
-        Some((_, name)) => name.as_ptr(),
-        None => c"unknown".as_ptr(),
-    }
+    name(&EVIDENCE, evidence)
 }
 
 /// What RUNNER_SOURCE_* says, in words: "cgroup v2", "rusage", ... A static string; "unknown" for any other number.
 /// Never NULL. Since 0.1.0.
 #[no_mangle]
 pub extern "C" fn runner_source_name(source: u32) -> *const c_char {
-    match SOURCES.get(source as usize) {
-        Some((_, name)) => name.as_ptr(),
-        None => c"unknown".as_ptr(),
-    }
+    name(&SOURCES, source)
 }

@@ -50,19 +50,38 @@ fn ended(pid: i32, kind: i32) -> Option<bool> {
 
 /// The si_code of what waitid(2) would tell, without taking it away; 0 for nothing, None for no such child.
 fn event(pid: i32, options: i32) -> Option<i32> {
+    let told = waitid(libc::P_PID, pid, options | libc::WNOWAIT, None).ok()?;
+    Some(told.code)
+}
+
+/// Of siginfo_t, where it is about a child; both 0 for nothing.
+struct Told {
+    code: i32,
+    status: i32,
+}
+
+fn waitid(
+    kind: libc::idtype_t,
+    id: i32,
+    options: i32,
+    usage: Option<&mut libc::rusage>,
+) -> Result<Told, Errno> {
     // SAFETY: siginfo_t is plain data, for which zeroes are valid.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let options = options | libc::WNOHANG | libc::WNOWAIT;
     let args = [
-        libc::P_PID as usize,
-        pid as usize,
+        kind as usize,
+        id as usize,
         &raw mut info as usize,
-        options as usize,
-        0,
+        (options | libc::WNOHANG) as usize,
+        usage.map_or(0, |usage| &raw mut *usage as usize),
     ];
-    // SAFETY: waitid writes the info.
-    unsafe { sys::call(nr::WAITID, &args) }.ok()?;
-    Some(info.si_code)
+    // SAFETY: waitid writes the info and the usage.
+    unsafe { sys::call(nr::WAITID, &args) }?;
+    Ok(Told {
+        code: info.si_code,
+        // SAFETY: after a wait that found something it is the status of a child, before that it is 0.
+        status: unsafe { info.si_status() },
+    })
 }
 
 /// The end of a program, as it is known when it has been waited for.
@@ -78,28 +97,20 @@ pub struct Collected {
 ///
 /// Somebody else may have waited for it; then its status is lost, except that Linux 6.15 keeps it with the pidfd.
 pub fn collect(pidfd: &OwnedFd) -> Option<Collected> {
-    // SAFETY: both are plain data, for which zeroes are valid.
-    let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
-    let args = [
-        libc::P_PIDFD as usize,
-        pidfd.as_raw_fd() as usize,
-        &raw mut info as usize,
-        (libc::WEXITED | libc::WNOHANG | libc::__WALL) as usize,
-        &raw mut usage as usize,
-    ];
-    // SAFETY: waitid writes the info and the usage.
-    if unsafe { sys::call(nr::WAITID, &args) }.is_err() {
+    // SAFETY: it is plain data, for which zeroes are valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::__WALL;
+    let told = waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options, Some(&mut usage));
+    let Ok(told) = told else {
         return Some(Collected {
             end: status_by_pidfd(pidfd).unwrap_or(End::Lost),
             ..Collected::lost()
         });
-    }
-    // SAFETY: after a wait that found something it is the status of a child, before that it is 0.
-    let status = unsafe { info.si_status() };
-    let end = match info.si_code {
+    };
+    let end = match told.code {
         0 => return None,
-        libc::CLD_EXITED => End::Code(status),
-        _ => End::Signal(status),
+        libc::CLD_EXITED => End::Code(told.status),
+        _ => End::Signal(told.status),
     };
     let ns = |t: libc::timeval| t.tv_sec as u64 * 1_000_000_000 + t.tv_usec as u64 * 1000;
     let (user, system) = (ns(usage.ru_utime), ns(usage.ru_stime));
@@ -140,22 +151,10 @@ pub fn has_ended(pidfd: &OwnedFd) -> bool {
 
 /// The signal that ended the program, which is not reaped.
 pub fn ended_by(pidfd: &OwnedFd) -> Option<i32> {
-    // SAFETY: siginfo_t is plain data, for which zeroes are valid.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let args = [
-        libc::P_PIDFD as usize,
-        pidfd.as_raw_fd() as usize,
-        &raw mut info as usize,
-        (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL) as usize,
-        0,
-    ];
-    // SAFETY: waitid writes the info.
-    unsafe { sys::call(nr::WAITID, &args) }.ok()?;
-    // SAFETY: after a wait that found something it is the status of a child, before that it is 0.
-    let status = unsafe { info.si_status() };
-    [libc::CLD_KILLED, libc::CLD_DUMPED]
-        .contains(&info.si_code)
-        .then_some(status)
+    let options = libc::WEXITED | libc::WNOWAIT | libc::__WALL;
+    let told = waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options, None).ok()?;
+    let killed = [libc::CLD_KILLED, libc::CLD_DUMPED].contains(&told.code);
+    killed.then_some(told.status)
 }
 
 /// struct pidfd_info of <linux/pidfd.h>, its first layout.

@@ -54,10 +54,10 @@ const MEMORY_PEAK_SINCE: (u32, u32) = (5, 19);
 const PIDS_PEAK_SINCE: (u32, u32) = (6, 1);
 
 impl Sampler {
-    pub fn new(group: &Group, host: &Host, enforces: Option<u64>) -> Sampler {
+    pub fn new(live: &Live, host: &Host, enforces: Option<u64>) -> Sampler {
         let kernel = host.features.kernel;
-        let v2 = group.memory_source() == Source::CgroupV2;
-        let uncounted = group.missing & COUNTED != 0 || kernel < PIDS_PEAK_SINCE;
+        let v2 = live.group.memory_source() == Source::CgroupV2;
+        let uncounted = live.misses(COUNTED) || kernel < PIDS_PEAK_SINCE;
         Sampler {
             needed: uncounted || v2 && kernel < MEMORY_PEAK_SINCE,
             enforces,
@@ -85,9 +85,9 @@ impl Sampler {
             };
             [vec![live.pid], siblings].concat()
         };
-        let mut now = match group.missing & COUNTED {
-            0 => Look::default(),
-            _ => procfs::look(family()),
+        let mut now = match live.misses(COUNTED) {
+            true => procfs::look(family()),
+            false => Look::default(),
         };
         if self.enforces.is_some_and(|most| now.memory > most) && now.processes > 1 {
             // Processes that were forked share pages, which have been counted for each of them.

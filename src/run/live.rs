@@ -1,18 +1,19 @@
 //! A run while it lives: what is done when its fd is readable, from the first event to the outcome.
 
-use super::cgroup::{Cpu, Group};
-use super::figures::{larger, Figure, Figures, Sampler};
+mod judge;
+
+use super::cgroup::Group;
+use super::figures::{Figures, Sampler};
 use super::options::Watched;
-use super::outcome::{Outcome, Source};
+use super::outcome::Outcome;
 use super::stdio::{Pipe, Read};
 use super::tree::{self, Mark};
-use super::verdict::{decide, Cause, End, Seen};
+use super::verdict::Cause;
 use super::watch::{Token, Watch};
-use super::{now, procfs};
+use super::{missing, now, procfs};
 use crate::host::Host;
 use crate::launch::reap::{self, Collected};
 use crate::runner::Runner;
-use nix::sys::resource::{getrusage, UsageWho};
 use once_cell::sync::Lazy;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -60,8 +61,7 @@ pub struct Run {
     /// When it was killed, or ended by itself.
     ending_since: Option<u64>,
     ended: Option<Ended>,
-    /// It is dead, and its status cannot be had yet.
-    leader_is_dead: bool,
+    /// When it was seen to be dead, where its status cannot be had yet.
     died_at: Option<u64>,
     pub outcome: Option<Outcome>,
 }
@@ -109,14 +109,13 @@ impl Run {
             input: None,
             ..asked.watched.clone()
         };
-        let unlimited = live.group.missing & super::missing::MEMORY != 0;
-        let enforces = limits.memory.filter(|_| unlimited);
+        let enforces = limits.memory.filter(|_| live.misses(missing::MEMORY));
         Run {
             cpu_rlimit: soft(libc::RLIMIT_CPU).map(|s| s.saturating_mul(1000 * MS)),
             file_size_limited: soft(libc::RLIMIT_FSIZE).is_some(),
             filtered: asked.seccomp.is_some() || has_filter(),
             figures: Figures::default(),
-            sampler: Sampler::new(&live.group, &Host::current(), enforces),
+            sampler: Sampler::new(&live, &Host::current(), enforces),
             left: limits.output.unwrap_or(u64::MAX),
             cpu_due: limits.cpu.map(|ns| aligned(live.begin, nap(ns, *CPUS))),
             sample_due: None,
@@ -124,7 +123,6 @@ impl Run {
             cause: None,
             ending_since: None,
             ended: None,
-            leader_is_dead: false,
             died_at: None,
             outcome: None,
             limits,
@@ -167,16 +165,26 @@ impl Run {
             Token::Timer => {
                 self.live.watch.clear_timer();
                 self.armed = None;
-                match (&self.ended, self.leader_is_dead) {
-                    (Some(_), _) => self.finish(),
-                    (None, true) => self.process_ended(),
-                    (None, false) => self.look(),
-                }
+                self.go_on();
             }
             Token::Process => self.process_ended(),
             Token::Pipe(i) => return self.output(i),
         }
         Read::Empty
+    }
+
+    /// Whatever is due, told by no event.
+    fn go_on(&mut self) {
+        match self.ended {
+            Some(_) => self.finish(),
+            None if self.has_ended() => self.process_ended(),
+            None => self.look(),
+        }
+    }
+
+    /// Whether its first process is dead, seen or unseen.
+    fn has_ended(&self) -> bool {
+        self.live.pidfd.as_ref().is_some_and(reap::has_ended)
     }
 
     /// Wakes the host when something is due.
@@ -212,14 +220,11 @@ impl Run {
 
     /// A limit may have been passed.
     fn look(&mut self) {
-        let time = now();
-        if let (Some(_), Some(since)) = (self.cause, self.ending_since) {
+        if self.ending_since.is_some() {
             self.kill_tree();
-            if time > since + GIVE_UP {
-                self.give_up();
-            }
-            return;
+            return self.give_up_if_late();
         }
+        let time = now();
         if self
             .limits
             .wall
@@ -239,9 +244,15 @@ impl Run {
         }
     }
 
-    /// Without an end of its first process, which nothing can bring about.
-    fn give_up(&mut self) {
-        self.live.missing |= super::missing::TREE;
+    /// Perhaps without an end of its first process, which nothing can bring about.
+    fn give_up_if_late(&mut self) {
+        if self
+            .ending_since
+            .is_none_or(|since| now() <= since + GIVE_UP)
+        {
+            return;
+        }
+        self.live.missing |= missing::TREE;
         self.live.group.reason = "what the program has left cannot be killed".into();
         if self.ended.is_none() {
             self.ended = Some(Ended {
@@ -264,8 +275,8 @@ impl Run {
 
     /// How many can run at once, where that is enforced.
     fn most_threads(&self) -> u64 {
-        match self.live.missing & super::missing::PROCESSES {
-            0 => self.limits.processes.unwrap_or(*CPUS).min(*CPUS),
+        match self.limits.processes {
+            Some(most) if !self.live.misses(missing::PROCESSES) => most.min(*CPUS),
             _ => *CPUS,
         }
     }
@@ -276,7 +287,7 @@ impl Run {
         let live = &self.live;
         let total = match live.group.cpu() {
             Some((cpu, _)) => cpu.total,
-            None if live.missing & super::missing::CPU != 0 => self.sampler.look(live).cpu_ns,
+            None if live.misses(missing::CPU) => self.sampler.look(live).cpu_ns,
             // The host has no free fd to read it with.
             None => procfs::own_cpu(live.pid).unwrap_or(0),
         };
@@ -306,29 +317,25 @@ impl Run {
 
     /// Ends the run, unless it has ended already, seen or unseen.
     pub fn end(&mut self, cause: Cause) {
-        if self.ended.is_some() || self.outcome.is_some() || self.leader_is_dead {
+        if self.ended.is_some() || self.outcome.is_some() || self.died_at.is_some() {
             return;
         }
-        if self.live.pidfd.as_ref().is_some_and(reap::has_ended) {
+        if self.has_ended() {
             return self.process_ended();
         }
         self.cause.get_or_insert(cause);
-        self.begin_ending();
+        self.ending_since.get_or_insert_with(now);
         // What is in no group is looked for once this is seen to be dead: that takes milliseconds, which would be the
         // run's.
         self.kill_group();
     }
 
-    /// Forks that are refused from now on are refused by the killing.
-    fn begin_ending(&mut self) {
-        if self.ending_since.is_none() {
-            self.ending_since = Some(now());
+    fn kill_group(&mut self) {
+        // Forks that are refused from now on are refused by the killing.
+        if !self.figures.forks_refused_is_final {
             self.figures.update(&self.live.group, &self.limits);
             self.figures.forks_refused_is_final = true;
         }
-    }
-
-    fn kill_group(&self) {
         let live = &self.live;
         if self.ended.is_none() {
             tree::kill(live.pid, live.pidfd.as_ref());
@@ -336,7 +343,7 @@ impl Run {
         live.group.kill();
     }
 
-    fn kill_tree(&self) {
+    fn kill_tree(&mut self) {
         self.kill_group();
         let live = &self.live;
         if let (Some(mark), false) = (live.mark, live.holds) {
@@ -350,37 +357,30 @@ impl Run {
             return;
         };
         // While it is a zombie, /proc still knows.
-        let filtered = match reap::ended_by(pidfd) {
-            Some(libc::SIGSYS) => procfs::is_filtered(self.live.pid).unwrap_or(true),
-            _ => false,
-        };
+        let filtered = self.filtered
+            && reap::ended_by(pidfd) == Some(libc::SIGSYS)
+            && procfs::is_filtered(self.live.pid).unwrap_or(true);
         self.live.watch.remove(pidfd);
         let Some(collected) = reap::collect(pidfd) else {
             return self.await_tracer();
         };
         // This one fd may be all that there is to read the figures with.
         self.live.pidfd = None;
-        self.begin_ending();
+        self.ending_since.get_or_insert(at);
         self.ended = Some(Ended {
             at: self.died_at.unwrap_or(at),
             collected,
-            filtered: filtered && self.filtered,
+            filtered,
         });
         self.finish();
     }
 
     /// It is dead, but the status goes to its tracer first, which is one of the run and has to die before.
     fn await_tracer(&mut self) {
-        self.leader_is_dead = true;
-        self.died_at.get_or_insert_with(now);
-        self.begin_ending();
+        let at = *self.died_at.get_or_insert_with(now);
+        self.ending_since.get_or_insert(at);
         self.kill_tree();
-        if self
-            .ending_since
-            .is_some_and(|since| now() > since + GIVE_UP)
-        {
-            self.give_up();
-        }
+        self.give_up_if_late();
     }
 
     /// The first process is gone: so goes the rest of the tree, and when that is gone too, there is an outcome.
@@ -395,12 +395,7 @@ impl Run {
             self.kill_tree();
             std::thread::yield_now();
         }
-        if self
-            .ending_since
-            .is_some_and(|since| now() > since + GIVE_UP)
-        {
-            self.give_up();
-        }
+        self.give_up_if_late();
     }
 
     fn is_gone(&mut self) -> bool {
@@ -433,13 +428,7 @@ impl Run {
         let until = now() + GIVE_UP + GIVE_UP / 10;
         let mut pause = Duration::from_micros(50);
         while self.outcome.is_none() && now() < until {
-            match self.ended {
-                Some(_) => self.finish(),
-                None if self.live.pidfd.as_ref().is_some_and(reap::has_ended) => {
-                    self.process_ended()
-                }
-                None => self.look(),
-            }
+            self.go_on();
             if self.outcome.is_none() {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(20));
@@ -462,81 +451,6 @@ impl Run {
         self.outcome = Some(self.judge());
     }
 
-    fn judge(&self) -> Outcome {
-        let mut outcome = self.usage();
-        let Some(ended) = &self.ended else {
-            return outcome;
-        };
-        let memory_unlimited = self.live.missing & super::missing::MEMORY != 0;
-        let beyond = |figure: u64, limit: Option<u64>| limit.is_some_and(|most| figure > most);
-        let cpu = outcome.cpu_ns;
-        let figures = &self.figures;
-        let (hits, peak) = (figures.memory_limit_hits, outcome.memory_peak);
-        let met = |most| self.live.group.met_memory_limit(most, hits, peak);
-        let at_own_limit = self.limits.memory.is_some_and(met);
-        let seen = Seen {
-            end: ended.collected.end,
-            cause: self.cause,
-            oom_at_own_limit: figures.oom_kills > 0 && at_own_limit,
-            memory_refused: at_own_limit && hits > 0,
-            memory_exceeded: memory_unlimited && beyond(outcome.memory_peak, self.limits.memory),
-            cpu_exceeded: beyond(cpu, self.limits.cpu),
-            // The kernel counts in ticks of up to 10 ms.
-            at_cpu_rlimit: self.cpu_rlimit.is_some_and(|ns| cpu + 10 * MS >= ns),
-            output_cut: self.live.pipes.iter().any(Pipe::is_full),
-            file_size_limited: self.file_size_limited,
-            forks_refused: outcome.process_limit_hits > 0,
-            filtered: ended.filtered,
-        };
-        (outcome.verdict, outcome.evidence) = decide(&seen);
-        (outcome.exit_code, outcome.signal) = match ended.collected.end {
-            End::Code(code) => (code, 0),
-            End::Signal(signal) => (-1, signal),
-            End::Lost => (-1, 0),
-        };
-        outcome
-    }
-
-    /// The figures now, without a look at the cgroups.
-    fn usage(&self) -> Outcome {
-        let live = &self.live;
-        let end = self.ended.as_ref().map_or_else(now, |ended| ended.at);
-        let (cpu, cpu_source) = self.cpu();
-        let memory = self.memory().unwrap_or_default();
-        let processes = self.processes().unwrap_or_default();
-        let own_limit = self.limits.processes.is_some_and(|most| {
-            // A peak below the limit: another one, further up, was in the way.
-            processes.1 == Source::Sampled || processes.0 >= most
-        });
-        let cut = live.pipes.iter().find(|pipe| pipe.cut);
-        let kept = live.pipes.iter().map(|pipe| pipe.data.len() as u64).sum();
-        Outcome {
-            exit_code: -1,
-            wall_ns: end - live.begin,
-            user_ns: cpu.total - cpu.system,
-            system_ns: cpu.system,
-            cpu_ns: cpu.total,
-            cpu_source,
-            memory_peak: memory.0,
-            memory_source: memory.1,
-            oom_kills: self.figures.oom_kills.try_into().unwrap_or(u32::MAX),
-            processes_peak: processes.0,
-            processes_source: processes.1,
-            process_limit_hits: if own_limit {
-                self.figures.forks_refused
-            } else {
-                0
-            },
-            output_bytes: kept,
-            output_cut: cut.is_some(),
-            output_fd: cut.map(|pipe| pipe.child_fd),
-            setup_ns: live.begin - live.called,
-            missing: live.missing,
-            reason: live.group.reason.clone(),
-            ..Outcome::default()
-        }
-    }
-
     /// The figures now.
     pub fn usage_now(&mut self) -> Outcome {
         if let Some(outcome) = &self.outcome {
@@ -547,57 +461,6 @@ impl Run {
             self.sampler.look(&self.live);
         }
         self.usage()
-    }
-
-    fn cpu(&self) -> (Cpu, Source) {
-        let since_begin = |now: Cpu| {
-            let total = now.total.saturating_sub(self.live.launch_cpu);
-            Cpu {
-                total,
-                system: now.system.saturating_sub(self.live.launch_cpu).min(total),
-            }
-        };
-        if let Some((cpu, source)) = self.figures.cpu {
-            return (since_begin(cpu), source);
-        }
-        let sampled = Cpu {
-            total: self.sampler.highest().cpu_ns,
-            system: 0,
-        };
-        match self.ended.as_ref().and_then(|ended| ended.collected.cpu) {
-            Some(rusage) if rusage.total >= sampled.total => (since_begin(rusage), Source::Rusage),
-            _ if sampled.total > 0 => (since_begin(sampled), Source::Sampled),
-            _ => (Cpu::default(), Source::None),
-        }
-    }
-
-    fn memory(&self) -> Option<Figure> {
-        let group = &self.live.group;
-        if self.figures.memory.is_some() {
-            return self.figures.memory;
-        }
-        // Without a peak from the kernel: the limit, where it was met.
-        if let (Some(most), 1..) = (self.limits.memory, self.figures.memory_limit_hits) {
-            return Some((most, group.memory_source()));
-        }
-        let rusage = self.ended.as_ref().and_then(|ended| ended.collected.memory);
-        let own = rusage.filter(|peak| *peak > host_peak());
-        larger(
-            self.sampler.highest().memory,
-            own.map(|peak| (peak, Source::Rusage)),
-        )
-    }
-
-    fn processes(&self) -> Option<Figure> {
-        if self.figures.processes.is_some() {
-            return self.figures.processes;
-        }
-        match self.limits.processes {
-            Some(most) if self.figures.forks_refused > 0 => {
-                Some((most, self.live.group.pids_source()))
-            }
-            _ => larger(self.sampler.highest().processes, None),
-        }
     }
 }
 
@@ -613,6 +476,11 @@ fn has_filter() -> bool {
 }
 
 impl Live {
+    /// Whether it has to do without one of these.
+    pub fn misses(&self, bits: u32) -> bool {
+        self.missing & bits != 0
+    }
+
     /// Children of this process that belong to the run, but for its first process.
     pub fn siblings(&self) -> Vec<i32> {
         tree::siblings(self.pid, self.maker, self.mark, &self.group)
@@ -624,10 +492,4 @@ impl Live {
 fn aligned(time: u64, nap: u64) -> u64 {
     let grid = (nap / 8).checked_ilog2().map_or(1, |bits| 1 << bits);
     time.saturating_add(nap) & !(grid - 1)
-}
-
-/// Where the process's peak is not above this one, it may be this one: until its exec it had the host's memory.
-fn host_peak() -> u64 {
-    let peak = getrusage(UsageWho::RUSAGE_SELF).map(|usage| usage.max_rss());
-    peak.unwrap_or(i64::MAX / 1024).max(0) as u64 * 1024
 }

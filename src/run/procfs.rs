@@ -112,19 +112,32 @@ fn peak(pid: i32) -> Option<u64> {
 }
 
 /// Children of every thread of it.
-fn children(pid: i32) -> Vec<i32> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    let list = |thread: std::fs::DirEntry| {
-        files::read(&thread.path().join("children")).unwrap_or_default()
-    };
-    let lists: Vec<String> = threads.flatten().map(list).collect();
-    lists
-        .iter()
-        .flat_map(|list| list.split_whitespace())
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
+pub fn children(pid: i32) -> Vec<i32> {
+    let threads = numbers(&format!("/proc/{pid}/task")).unwrap_or_default();
+    let lists = threads.into_iter().filter_map(|tid| children_of(pid, tid));
+    lists.flatten().collect()
+}
+
+/// Children of one of its threads. None: there is no such thread.
+pub fn children_of(pid: i32, tid: i32) -> Option<Vec<i32>> {
+    let list = read(&format!("/proc/{pid}/task/{tid}/children"))?;
+    Some(
+        list.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect(),
+    )
+}
+
+/// The entries of a directory of /proc that are numbers: processes, or threads of one. None: it cannot be read.
+pub fn numbers(dir: &str) -> Option<Vec<i32>> {
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    Some(
+        std::fs::read_dir(dir)
+            .ok()?
+            .flatten()
+            .filter_map(number)
+            .collect(),
+    )
 }
 
 /// Whether a seccomp filter is on the process, dead or alive.
@@ -140,15 +153,14 @@ pub fn is_filtered(pid: i32) -> Option<bool> {
 /// Tasks of this user on the whole machine, which is what RLIMIT_NPROC counts.
 pub fn tasks_of(uid: u32) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return 0;
+    let tasks = |pid| {
+        let owner = std::fs::metadata(format!("/proc/{pid}")).ok()?.uid();
+        (owner == uid)
+            .then(|| stat(pid).map(|stat| stat.threads))
+            .flatten()
     };
-    let tasks = |entry: std::fs::DirEntry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let own = entry.metadata().ok()?.uid() == uid;
-        own.then(|| stat(pid).map(|stat| stat.threads)).flatten()
-    };
-    entries.flatten().filter_map(tasks).sum()
+    let pids = numbers("/proc").unwrap_or_default();
+    pids.into_iter().filter_map(tasks).sum()
 }
 
 #[cfg(test)]

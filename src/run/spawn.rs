@@ -87,10 +87,10 @@ impl Runner {
         let places = places::find(&self.watched.cgroup_roots)?;
         let taken = self.own_hierarchies()?;
         let held = self.is_held_together();
-        let dirs = Group::sketch(&places, &self.watched, &taken, held);
+        let (dirs, lacks) = Group::sketch(&places, &self.watched, &taken, held);
         let stdio = Stdio::make(self.files.as_deref(), &self.watched)?;
         let mark = self.mark();
-        let prepared = self.prepared(stdio.as_ref(), dirs, places.missing(), mark);
+        let prepared = self.prepared(stdio.as_ref(), dirs, lacks, mark);
         Ok((prepared, stdio))
     }
 
@@ -107,7 +107,7 @@ impl Runner {
     }
 
     fn mark(&self) -> Option<Mark> {
-        let own = self.rlimits.iter().any(|l| l.resource == RLIMIT_LOCKS);
+        let own = self.has_rlimit(RLIMIT_LOCKS);
         (!self.is_held_together() && !own).then(new_mark)
     }
 
@@ -146,7 +146,7 @@ impl Runner {
         }
         for (resource, soft, hard) in self.stand_ins(lacks, mark) {
             // What the caller has set himself stays.
-            if self.rlimits.iter().any(|l| l.resource == resource as u32) {
+            if self.has_rlimit(resource as u32) {
                 continue;
             }
             // The host's own hard limit can't be passed.

@@ -1,7 +1,7 @@
 //! The input and the captured output of a run.
 
 use super::options::{Capture, Watched};
-use crate::error::{reason, Error, Result};
+use crate::error::{errno_of, reason, Error, Result};
 use crate::stage::Stage;
 use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, OFlag, SealFlag};
@@ -134,8 +134,7 @@ fn input(bytes: &[u8]) -> Result<OwnedFd> {
         file.write_all(bytes)?;
         std::io::Seek::rewind(file)
     };
-    let errno = |e: std::io::Error| Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO));
-    failed(Some(0), fill(&mut file).map_err(errno))?;
+    failed(Some(0), fill(&mut file).map_err(errno_of))?;
     let seals = SealFlag::F_SEAL_WRITE
         | SealFlag::F_SEAL_GROW
         | SealFlag::F_SEAL_SHRINK

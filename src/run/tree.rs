@@ -2,6 +2,7 @@
 
 use super::cgroup::files::read;
 use super::cgroup::Group;
+use super::procfs;
 use crate::sys::{self, nr};
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -104,8 +105,8 @@ impl Mark {
 /// Children of this process that the first process of a run has made (CLONE_PARENT), dead or alive: they are this
 /// process's to reap. `maker`: the thread that made the run, whose children they are as long as it lives.
 pub fn siblings(first: i32, maker: i32, mark: Option<Mark>, group: &Group) -> Vec<i32> {
-    let of_maker = children(&format!("/proc/self/task/{maker}/children"));
-    let known = of_maker.unwrap_or_else(children_of_all_threads);
+    let own = std::process::id() as i32;
+    let known = procfs::children_of(own, maker).unwrap_or_else(|| procfs::children(own));
     let hosts = hard_limit(0);
     // Who has the host's own limit never had a mark; who has another one may have shed it.
     let is_ours = |pid: &i32| match hard_limit(*pid) {
@@ -117,23 +118,6 @@ pub fn siblings(first: i32, maker: i32, mark: Option<Mark>, group: &Group) -> Ve
         .filter(|pid| *pid != first)
         .filter(is_ours)
         .collect()
-}
-
-fn children_of_all_threads() -> Vec<i32> {
-    let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
-        return Vec::new();
-    };
-    let list = |thread: std::fs::DirEntry| children(thread.path().join("children").to_str()?);
-    threads.flatten().filter_map(list).flatten().collect()
-}
-
-fn children(list: &str) -> Option<Vec<i32>> {
-    let text = read(Path::new(list)).ok()?;
-    Some(
-        text.split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .collect(),
-    )
 }
 
 fn hard_limit(pid: i32) -> Result<u64, Errno> {
@@ -162,20 +146,15 @@ fn listed_limit(pid: i32) -> Option<u64> {
 
 /// A leader that has ended before its other threads is a zombie too, but lives.
 fn is_dead(pid: i32) -> bool {
-    let dead = |stat: super::procfs::Stat| "ZX".contains(stat.state) && stat.threads <= 1;
-    super::procfs::stat(pid).is_some_and(dead)
+    let dead = |stat: procfs::Stat| "ZX".contains(stat.state) && stat.threads <= 1;
+    procfs::stat(pid).is_some_and(dead)
 }
 
 /// Every process that /proc shows, and the numbers that are given next: a chain of processes that fork and exit is
 /// ahead of any list. None: /proc cannot be read, for want of a free fd.
 fn processes() -> Option<Vec<i32>> {
     const AHEAD: usize = 64;
-    let pid = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse().ok();
-    let listed: Vec<i32> = std::fs::read_dir("/proc")
-        .ok()?
-        .flatten()
-        .filter_map(pid)
-        .collect();
+    let listed = procfs::numbers("/proc")?;
     // proc_loadavg(5): the last field is the number that was given last.
     let load = read(Path::new("/proc/loadavg")).unwrap_or_default();
     let last = load.split_whitespace().last().and_then(|n| n.parse().ok());

@@ -1,5 +1,6 @@
 //! The files of a cgroup (cgroups(7)): what each is called in v1 and in v2, reading and writing them.
 
+use crate::error::errno_of;
 use nix::errno::Errno;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -33,25 +34,20 @@ pub const MEMORY_NOW: Item = Item {
     v1: ("memory.usage_in_bytes", ""),
     v2: ("memory.current", ""),
 };
-pub const PIDS_MAX: Item = Item {
-    v1: ("pids.max", ""),
-    v2: ("pids.max", ""),
-};
+pub const PIDS_MAX: Item = Item::same("pids.max", "");
 /// Linux 6.1.
-pub const PIDS_PEAK: Item = Item {
-    v1: ("pids.peak", ""),
-    v2: ("pids.peak", ""),
-};
-pub const PIDS_NOW: Item = Item {
-    v1: ("pids.current", ""),
-    v2: ("pids.current", ""),
-};
-pub const PIDS_REFUSED: Item = Item {
-    v1: ("pids.events", "max"),
-    v2: ("pids.events", "max"),
-};
+pub const PIDS_PEAK: Item = Item::same("pids.peak", "");
+pub const PIDS_NOW: Item = Item::same("pids.current", "");
+pub const PIDS_REFUSED: Item = Item::same("pids.events", "max");
 
 impl Item {
+    const fn same(file: &'static str, key: &'static str) -> Item {
+        Item {
+            v1: (file, key),
+            v2: (file, key),
+        }
+    }
+
     fn of(self, dir: &Dir) -> (&'static str, &'static str) {
         match dir.v2 {
             true => self.v2,
@@ -125,7 +121,7 @@ pub struct Failure {
 pub fn failure(path: &Path, error: std::io::Error) -> Failure {
     Failure {
         path: path.into(),
-        errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
+        errno: errno_of(error),
     }
 }
 
@@ -134,12 +130,11 @@ pub fn failure(path: &Path, error: std::io::Error) -> Failure {
 /// By hand, since read_to_string asks for the size first, which such a file does not have, and reads until there is
 /// nothing: here what is far from filling the buffer is all, as the kernel only holds back a line that does not fit.
 pub fn read(path: &Path) -> Result<String, Errno> {
-    let errno = |e| failure(path, e).errno;
-    let mut file = File::open(path).map_err(errno)?;
+    let mut file = File::open(path).map_err(errno_of)?;
     let mut bytes = Vec::new();
     let mut part = [0; 4096];
     loop {
-        let n = file.read(&mut part).map_err(errno)?;
+        let n = file.read(&mut part).map_err(errno_of)?;
         bytes.extend_from_slice(&part[..n]);
         if n < part.len() / 2 {
             break;

@@ -104,19 +104,30 @@ impl<'a> Choice<'a> {
     }
 }
 
+/// What runs have to do without here, whatever they ask for: bits of [`missing`], but for TREE.
+pub fn missing_in(places: &Places) -> u32 {
+    let all = Watched {
+        quota: Some(100),
+        ..Watched::default()
+    };
+    Choice::new(places, &all, &[], false).missing(&all)
+}
+
 /// Tells the runs of this process apart. Another copy of the library in it counts anew, and so goes on to a free name.
 static SERIAL: AtomicU32 = AtomicU32::new(0);
 
 impl Group {
-    /// The directories in which a run would be, without making them.
-    pub fn sketch(places: &Places, watched: &Watched, taken: &[u64], held: bool) -> Vec<Dir> {
+    /// The directories in which a run would be, without making them, and what it would have to do without.
+    pub fn sketch(
+        places: &Places,
+        watched: &Watched,
+        taken: &[u64],
+        held: bool,
+    ) -> (Vec<Dir>, u32) {
         let choice = Choice::new(places, watched, taken, held);
         let name = format!("runner-{}-N", std::process::id());
-        choice
-            .places()
-            .iter()
-            .map(|place| child(place, &name))
-            .collect()
+        let dirs = choice.places().into_iter().map(|place| child(place, &name));
+        (dirs.collect(), choice.missing(watched))
     }
 
     pub fn make(places: &Places, watched: &Watched, taken: &[u64], held: bool) -> Result<Group> {

@@ -3,7 +3,6 @@
 
 use super::files::{self, Dir};
 use crate::error::{reason, Error, Result};
-use crate::run::missing;
 use crate::stage::Stage;
 use crate::text::Text;
 use nix::errno::Errno;
@@ -56,16 +55,6 @@ impl Places {
         self.list.iter().find(gives)
     }
 
-    /// What runs have to do without, wherever they are: bits of [`missing`], but for TREE.
-    pub fn missing(&self) -> u32 {
-        let lacks = |there: bool, bit| if there { 0 } else { bit };
-        let cpu = self.v2().is_some() || self.with(CPUACCT).is_some();
-        lacks(self.with(MEMORY).is_some(), missing::MEMORY)
-            | lacks(self.with(PIDS).is_some(), missing::PROCESSES)
-            | lacks(cpu, missing::CPU)
-            | lacks(self.with(CPU).is_some(), missing::QUOTA)
-    }
-
     pub fn v2(&self) -> Option<&Place> {
         self.list.iter().find(|place| place.dir.v2)
     }
@@ -84,9 +73,14 @@ pub struct Mount {
 }
 
 /// Names to bits; what is not known is left out.
-pub fn controllers<'a>(names: impl Iterator<Item = &'a str>) -> u32 {
+fn controllers<'a>(names: impl Iterator<Item = &'a str>) -> u32 {
     let bit = |name: &str| NAMES.iter().find(|(known, _)| *known == name);
     names.filter_map(bit).fold(0, |all, (_, bit)| all | bit)
+}
+
+/// The controllers in one of the lists of a v2 directory.
+pub fn listed(dir: &Dir, list: &str) -> u32 {
+    controllers(dir.read(list).unwrap_or_default().split_whitespace())
 }
 
 /// The hierarchies that this process sees. A mount that another one covers is not what its path leads to.
@@ -279,14 +273,7 @@ fn is_complete(place: &Place) -> bool {
 /// Why a v2 directory gives its children less than was hoped for.
 fn lacking(place: &Place, own: &Dir) -> String {
     let path = place.dir.path.display();
-    let has = controllers(
-        place
-            .dir
-            .read("cgroup.controllers")
-            .unwrap_or_default()
-            .split_whitespace(),
-    );
-    let hint = match has & (MEMORY | PIDS) {
+    let hint = match listed(&place.dir, "cgroup.controllers") & (MEMORY | PIDS) {
         0 => "it has no memory and pids controllers itself (v1 has them, or its parent does not give them)",
         _ if own.path == place.dir.path => {
             "it holds processes itself, this one among them, and so cannot give controllers to children (no internal \
@@ -319,11 +306,8 @@ fn is_root(dir: &Dir) -> bool {
 /// Not where it has processes of its own, but for the root of all: memory would be refused, and cpu or pids would
 /// make it a threaded cgroup, which changes it for those who are in it.
 fn enable(dir: &Dir) -> u32 {
-    let set = |file: &str| {
-        let names = dir.read(file).unwrap_or_default();
-        controllers(names.split_whitespace())
-    };
-    let (has, given) = (set("cgroup.controllers"), set("cgroup.subtree_control"));
+    let has = listed(dir, "cgroup.controllers");
+    let given = listed(dir, "cgroup.subtree_control");
     if has & WANTED & !given == 0 || !is_root(dir) && !dir.processes().is_empty() {
         return given;
     }
@@ -332,7 +316,7 @@ fn enable(dir: &Dir) -> u32 {
             let _ = dir.write("cgroup.subtree_control", &format!("+{name}"));
         }
     }
-    set("cgroup.subtree_control")
+    listed(dir, "cgroup.subtree_control")
 }
 
 /// A directory that the caller named.
@@ -378,8 +362,7 @@ fn delegate(dir: &Dir, top: &Path) {
             v2: true,
         });
     }
-    let names = dir.read("cgroup.controllers").unwrap_or_default();
-    let could = controllers(names.split_whitespace()) & WANTED;
+    let could = listed(dir, "cgroup.controllers") & WANTED;
     // 0 is a process of another pid namespace; written, it would mean this one.
     let mut processes = dir.processes();
     processes.retain(|pid| *pid > 0);
@@ -421,7 +404,7 @@ fn look(roots: &[Text], table: &str) -> Result<Places> {
         }
     }
     // v2 without controllers is no obstacle where v1 has them.
-    if places.missing() & (missing::MEMORY | missing::PROCESSES) != 0 {
+    if places.with(MEMORY).is_none() || places.with(PIDS).is_none() {
         places.blockers = match mounts.is_empty() {
             true => vec!["no cgroup hierarchy is mounted".into()],
             false => blockers.sentences(),
