@@ -5,50 +5,10 @@
 #define _GNU_SOURCE
 #include "tap.h"
 
+#include "groups.h"
 #include "poke.h"
 #include <grp.h>
 #include <pthread.h>
-
-/* ------------------------------------------------------------------ where hierarchies are */
-
-/* Finds the mount of the hierarchy: "" is v2, else a v1 controller. False where there is none. */
-static bool find_mount(const char *controller, char *path, size_t size) {
-    char line[4096];
-    FILE *mounts = fopen("/proc/self/mounts", "re");
-    bool found = false;
-    while (mounts && !found && fgets(line, sizeof line, mounts)) {
-        char where[1024], type[64], options[1024], padded[1100], wanted[80];
-        if (sscanf(line, "%*s %1023s %63s %1023s", where, type, options) != 3)
-            continue;
-        snprintf(padded, sizeof padded, ",%s,", options);
-        snprintf(wanted, sizeof wanted, ",%s,", controller);
-        found = *controller ? strcmp(type, "cgroup") == 0 && strstr(padded, wanted) : strcmp(type, "cgroup2") == 0;
-        if (found)
-            snprintf(path, size, "%s", where);
-    }
-    if (mounts)
-        fclose(mounts);
-    return found;
-}
-
-/* The group of a process in a hierarchy, as /proc/PID/cgroup names it; "" where it names none. */
-static const char *group_of(pid_t pid, const char *controller) {
-    static _Thread_local char group[1024];
-    char text[8192], path[64];
-    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-    group[0] = '\0';
-    read_file(path, text, sizeof text);
-    for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        char *names = strchr(line, ':'), *where = names ? strchr(names + 1, ':') : NULL, padded[256], wanted[80];
-        if (where == NULL)
-            continue;
-        snprintf(padded, sizeof padded, ",%.*s,", (int)(where - names - 1), names + 1);
-        snprintf(wanted, sizeof wanted, ",%s,", controller);
-        if (strcmp(padded, wanted) == 0 || (*controller && strstr(padded, wanted)))
-            snprintf(group, sizeof group, "%s", where + 1);
-    }
-    return group;
-}
 
 /* A group of the test's own: where its directory is, and how /proc names it. */
 struct cgroup {
@@ -70,22 +30,14 @@ static bool make_group(struct cgroup *group, const char *controller) {
     return mkdir(group->path, 0755) == 0;
 }
 
-/* A group can be removed a moment after its last process is gone. */
 static void drop_group(const struct cgroup *group) {
-    int result = -1;
-    for (int i = 0; i < 500 && (result = rmdir(group->path)) != 0 && errno == EBUSY; i++)
-        sleep_ms(2);
-    ok_int(result, 0, "the group %s is empty and goes away", group->path);
+    drop_dir(group->path);
 }
 
 static bool set_knob(const struct cgroup *group, const char *knob, const char *value) {
     char path[2400];
     snprintf(path, sizeof path, "%s/%s", group->path, knob);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-    if (fd >= 0)
-        close(fd);
-    return good;
+    return put_text(path, value);
 }
 
 /* Ends the case where there is no such group to be had. */

@@ -4,6 +4,8 @@
 #ifndef RUN_H
 #define RUN_H
 
+#include "groups.h"
+
 #include <ftw.h>
 #include <grp.h>
 #include <sys/mount.h>
@@ -37,6 +39,14 @@ TAP_HELPER const char *load_tag(void) {
 
 /* A runner for load.static: load("touch", "40", "exit", "3"). */
 #define load(...) tap_guest_(load_path(), load_tag(), __VA_ARGS__, (const char *)NULL)
+
+/* Puts more arguments behind those of a NULL-terminated list that has room for them. */
+TAP_HELPER void append(const char **argv, const char *const *more) {
+    while (*argv != NULL)
+        argv++;
+    while ((*argv++ = *more++) != NULL)
+        continue;
+}
 
 /* Whether the tag is the second argument of the command line in this file. */
 TAP_HELPER bool is_tagged(const char *path) {
@@ -225,46 +235,6 @@ TAP_HELPER bool kernel_since(int major, int minor) {
 
 /* ------------------------------------------------------------------ the machine's cgroups */
 
-/* The mount of a hierarchy: "" is v2, else a v1 controller. False where there is none. */
-TAP_HELPER bool find_mount(const char *controller, char *path, size_t size) {
-    char line[4096];
-    FILE *mounts = fopen("/proc/self/mounts", "re");
-    bool found = false;
-    while (mounts && !found && fgets(line, sizeof line, mounts)) {
-        char where[1024], type[64], options[1024], padded[1100], wanted[80];
-        if (sscanf(line, "%*s %1023s %63s %1023s", where, type, options) != 3)
-            continue;
-        snprintf(padded, sizeof padded, ",%s,", options);
-        snprintf(wanted, sizeof wanted, ",%s,", controller);
-        found = *controller ? strcmp(type, "cgroup") == 0 && strstr(padded, wanted) : strcmp(type, "cgroup2") == 0;
-        if (found)
-            snprintf(path, size, "%s", where);
-    }
-    if (mounts)
-        fclose(mounts);
-    return found;
-}
-
-/* The group of a process in a hierarchy, as /proc/PID/cgroup names it; "" where it names none. */
-TAP_HELPER const char *group_of(pid_t pid, const char *controller) {
-    static _Thread_local char groups[4][1024];
-    static _Thread_local unsigned next;
-    char text[8192], path[64], *group = groups[next++ % COUNT(groups)];
-    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-    group[0] = '\0';
-    read_file(path, text, sizeof text);
-    for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        char *names = strchr(line, ':'), *where = names ? strchr(names + 1, ':') : NULL, padded[256], wanted[80];
-        if (where == NULL)
-            continue;
-        snprintf(padded, sizeof padded, ",%.*s,", (int)(where - names - 1), names + 1);
-        snprintf(wanted, sizeof wanted, ",%s,", controller);
-        if (strcmp(padded, wanted) == 0 || (*controller && strstr(padded, wanted)))
-            snprintf(group, sizeof groups[0], "%s", where + 1);
-    }
-    return group;
-}
-
 enum { GROUP_PATH = 2304 };
 
 /* A name in a directory; valid for 7 more calls. */
@@ -297,11 +267,7 @@ TAP_HELPER ssize_t read_knob(const char *dir, const char *knob, char *text, size
 }
 
 TAP_HELPER bool write_knob(const char *dir, const char *knob, const char *value) {
-    int fd = open(beneath(dir, knob), O_WRONLY | O_CLOEXEC);
-    bool good = fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-    if (fd >= 0)
-        close(fd);
-    return good;
+    return put_text(beneath(dir, knob), value);
 }
 
 /* Whether a word stands in a file of blank-separated words. */
@@ -394,14 +360,6 @@ TAP_HELPER bool make_group(struct cgroup *group, const char *controller) {
     return mkdir(group->path, 0755) == 0;
 }
 
-/* A group can be removed a moment after its last process is gone. */
-TAP_HELPER void drop_dir(const char *path) {
-    int result = -1;
-    for (int i = 0; i < 500 && (result = rmdir(path)) != 0 && errno == EBUSY; i++)
-        sleep_ms(2);
-    ok_int(result, 0, "the group %s is empty and goes away", path);
-}
-
 #define NEED_GROUP(group, controller)                                                            \
     do {                                                                                         \
         if (!make_group((group), (controller)))                                                  \
@@ -464,14 +422,6 @@ TAP_HELPER void all_gone_at(const char *file, int line) {
 #define ok_all_gone() all_gone_at(__FILE__, __LINE__)
 
 /* ------------------------------------------------------------------ other hosts */
-
-TAP_HELPER bool put_text(const char *path, const char *text) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (fd >= 0)
-        close(fd);
-    return good;
-}
 
 /* For a child with checks: no cgroup hierarchy is to be seen from here on, as on a machine without any. */
 TAP_HELPER bool hide_cgroups(void) {

@@ -381,9 +381,9 @@ static void ordinary_user_checks(void) {
         if (!have_delegated[i])
             continue;
         if (delegated[i].v2) {
-            const char *host = beneath(delegated[i].path, "host");
-            mkdir(host, 0755);
-            ok(write_knob(host, "cgroup.procs", text), "the host is beneath %s", delegated[i].path);
+            mkdir(beneath(delegated[i].path, "host"), 0755);
+            ok(put_text(beneath(delegated[i].path, "host/cgroup.procs"), text), "the host is beneath %s",
+               delegated[i].path);
         }
         ok_int(runner_set_cgroup_root(runner, delegated[i].path), 0, "a root");
     }

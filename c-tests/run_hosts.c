@@ -83,8 +83,7 @@ static void edges_for_every_end(void) {
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         const char *argv[16] = {load_path(), load_tag()};
-        for (size_t k = 0; rows[i].args[k] != NULL; k++)
-            argv[2 + k] = rows[i].args[k];
+        append(argv, rows[i].args);
         runner_t *runner = runner_for(argv);
         runner_capture(runner, 1, 40000000);
         runner_set_cpu_limit(runner, 100 * MS);

@@ -535,8 +535,7 @@ static void last_words(void) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         const char *argv[16] = {load_path(), load_tag(), "write", "1", "50000"};
         size_t length;
-        for (size_t k = 0; rows[i].args[k] != NULL; k++)
-            argv[5 + k] = rows[i].args[k];
+        append(argv, rows[i].args);
         runner_t *runner = runner_for(argv);
         runner_capture(runner, 1, 100000);
         runner_set_cpu_limit(runner, 100 * MS);
