@@ -1,0 +1,21 @@
+"""Enumerations that a newer library may have more of."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Optional, TypeVar
+
+T = TypeVar("T", bound="Number")
+
+
+class Number(IntEnum):
+    """An IntEnum to which an unknown number is a member without a name of its own, not an error."""
+
+    @classmethod
+    def _missing_(cls: type[T], value: object) -> Optional[T]:
+        if not isinstance(value, int):
+            return None
+        member = int.__new__(cls, value)
+        member._name_ = f"UNKNOWN_{value}"
+        member._value_ = value
+        return member
