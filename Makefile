@@ -6,10 +6,8 @@ CARGO ?= cargo
 CFLAGS ?= -O2 -g
 WARNINGS = -Wall -Wextra -Wpedantic -Werror
 BUILD = $(CURDIR)/build
-LIBDIR = $(CURDIR)/target/release
-LIB = $(LIBDIR)/librunner.so
 # As a user links it: the header, the shared library, and where to find it at run time.
-USE_RUNNER = -Iinclude -L$(LIBDIR) -lrunner -Wl,-rpath,$(LIBDIR) -pthread
+USE_RUNNER = -Iinclude -L$(LIBRARY) -lrunner -Wl,-rpath,$(LIBRARY) -pthread
 # The programs that the C tests start.
 GUESTS = -DGUEST='"$(BUILD)/c-tests/guest.static"' -DGUEST_DIR='"$(BUILD)/c-tests"'
 
@@ -20,18 +18,15 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all lib examples demo test test-rust test-header test-c test-c-user test-asan test-vm bench bench-start bench-runs header \
+.PHONY: all examples demo test test-rust test-header test-c test-c-user test-asan test-vm bench bench-start bench-runs header \
 	header-check lint clean help
 
 all: lib examples
 
-help:
-	@sed -n 's/^## //p' Makefile
+include packaging/package.mk
 
-lib:
-	$(CARGO) build --release
-# Cargo knows best whether it is up to date.
-$(LIB): lib ;
+help:
+	@sed -n 's/^## //p' Makefile packaging/package.mk
 
 examples: $(EXAMPLES)
 
@@ -107,23 +102,31 @@ bench-start: lib $(BENCHES)
 bench-runs: lib $(BENCHES)
 	benches/run.sh runs $(ARGS)
 
-## make header        writes include/runner.h from the Rust sources
+## make header        writes what is made from other sources: the header, its man page, the bindings' declarations
 header:
 	$(CARGO) build --features header
+	python3 packaging/man.py include/runner.h $(VERSION) examples/run.c >$(BUILD)/runner.3
+	mv $(BUILD)/runner.3 packaging/runner.3
+	python3 bindings/declarations.py
+GENERATED = include/runner.h packaging/runner.3 bindings/node/lib/declarations.json bindings/python/librunner/_declarations.py
 
-## make header-check  fails where include/runner.h is not what the sources say
+## make header-check  fails where one of them is not what its sources say
 header-check:
-	@cp include/runner.h $(BUILD).header 2>/dev/null || true
+	@rm -rf $(BUILD)/committed && mkdir -p $(BUILD)/committed && cp --parents $(GENERATED) $(BUILD)/committed
 	@$(MAKE) --no-print-directory header
-	@if cmp -s include/runner.h $(BUILD).header; then rm -f $(BUILD).header; else \
-		diff -u $(BUILD).header include/runner.h; rm -f $(BUILD).header; \
-		echo "include/runner.h was not up to date: commit the file that was just written"; exit 1; fi
+	@for file in $(GENERATED); do diff -u $(BUILD)/committed/$$file $$file || stale="$$stale $$file"; done; \
+	[ -z "$$stale" ] || { echo "not up to date, now written anew, to be committed:$$stale"; exit 1; }
 
-## make lint          formatting, clippy and rustdoc, warnings as errors
+## make lint          formatting, clippy, rustdoc, Doxygen and the man page, warnings as errors
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+	@if command -v doxygen >/dev/null; then echo doxygen packaging/Doxyfile; mkdir -p $(BUILD); doxygen packaging/Doxyfile; \
+	else echo "doxygen: skipped, it is not installed"; fi
+	@if command -v groff >/dev/null; then echo "groff -man -ww packaging/runner.3"; \
+		warned=$$(groff -man -ww -z packaging/runner.3 2>&1); [ -z "$$warned" ] || { echo "$$warned"; exit 1; }; \
+	else echo "the man page: skipped, no groff"; fi
 
 ## make clean         removes what was built
 clean:

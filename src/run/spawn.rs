@@ -48,8 +48,8 @@ impl Runner {
             held_together: self.is_held_together(),
             group,
             mark,
-            // SAFETY: gettid only returns a number.
-            maker: unsafe { libc::gettid() },
+            // SAFETY: gettid(2) only returns a number; by its number, since glibc has the function only since 2.30.
+            maker: unsafe { libc::syscall(libc::SYS_gettid) as libc::pid_t },
             watch,
         };
         let mut run = Run::new(live, self, &prepared);

@@ -5,9 +5,8 @@ use crate::error::{errno_of, reason, Error, Result};
 use crate::stage::Stage;
 use nix::errno::Errno;
 use nix::fcntl::{fcntl, FcntlArg, OFlag, SealFlag};
-use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::io::Write;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// The host's ends, and the program's table of files with its ends in it.
 pub struct Stdio {
@@ -126,9 +125,8 @@ fn input(bytes: &[u8]) -> Result<OwnedFd> {
         let message = "the input is larger than the host's own RLIMIT_FSIZE";
         return Err(Error::new(Stage::Stdio, Some(0), Errno::EFBIG, message));
     }
-    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    let no_exec = MFdFlags::from_bits_retain(0x0008);
-    let made = memfd_create(c"input", flags | no_exec).or_else(|_| memfd_create(c"input", flags));
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    let made = memory_file(flags | libc::MFD_NOEXEC_SEAL).or_else(|_| memory_file(flags));
     let mut file = std::fs::File::from(failed(Some(0), made)?);
     let fill = |file: &mut std::fs::File| {
         file.write_all(bytes)?;
@@ -141,6 +139,14 @@ fn input(bytes: &[u8]) -> Result<OwnedFd> {
         | SealFlag::F_SEAL_SEAL;
     failed(Some(0), fcntl(&file, FcntlArg::F_ADD_SEALS(seals)))?;
     Ok(file.into())
+}
+
+/// memfd_create(2), by its number: the C library has it only since glibc 2.27.
+fn memory_file(flags: libc::c_uint) -> nix::Result<OwnedFd> {
+    // SAFETY: the name is a C string; nothing else is read.
+    let fd = unsafe { libc::syscall(libc::SYS_memfd_create, c"input".as_ptr(), flags) };
+    // SAFETY: a new fd, owned by nobody else.
+    Errno::result(fd).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 /// How much is read at once.
