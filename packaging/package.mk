@@ -29,7 +29,7 @@ HEADERS = $(wildcard include/runner.h include/runner.hpp)
 LINK = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(MAP) -Wl,-z,defs,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections \
 	-Wl,--build-id
 
-.PHONY: cargo lib install uninstall prefix portable check-abi test-install
+.PHONY: cargo lib install uninstall prefix portable test-portable check-abi test-install
 
 cargo:
 	$(CARGO) build --release
@@ -37,6 +37,12 @@ cargo:
 # Cargo knows best whether it is up to date; what follows is made again only where it wrote a new one.
 $(ARCHIVE): cargo
 	@:
+
+# The links by which linkers and loaders find the library in a directory.
+define LINKS
+	ln -sf librunner.so.$(VERSION) $(1)/$(SONAME)
+	ln -sf $(SONAME) $(1)/librunner.so
+endef
 
 # The linker's garbage collection starts at what is exported.
 $(OBJECT): $(ARCHIVE) $(MAP)
@@ -54,8 +60,7 @@ $(SHARED): $(OBJECT)
 	$(CC) $(LINK) -static-libgcc $(OBJECT) -o $@.unstripped
 	$(OBJCOPY) --strip-unneeded $@.unstripped $@
 	@rm -f $@.unstripped
-	ln -sf $(@F) $(LIBRARY)/$(SONAME)
-	ln -sf $(SONAME) $(LIBRARY)/librunner.so
+	$(call LINKS,$(@D))
 
 ## make lib           build/lib: the shared library and the static one
 lib: $(SHARED) $(STATIC)
@@ -72,8 +77,7 @@ install:
 	@test -e $(SHARED) || $(MAKE) --no-print-directory lib
 	install -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(libdir)/cmake/librunner $(DESTDIR)$(includedir) $(DESTDIR)$(mandir)/man3
 	install -m 755 $(SHARED) $(DESTDIR)$(libdir)/
-	ln -sf librunner.so.$(VERSION) $(DESTDIR)$(libdir)/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(libdir)/librunner.so
+	$(call LINKS,$(DESTDIR)$(libdir))
 	install -m 644 $(STATIC) $(DESTDIR)$(libdir)/
 	install -m 644 $(HEADERS) $(DESTDIR)$(includedir)/
 	install -m 644 packaging/runner.3 $(DESTDIR)$(mandir)/man3/
@@ -94,7 +98,12 @@ prefix: lib
 
 ## make portable      build/portable: the shared library for glibc 2.17 and later (links with Zig, from PyPI)
 portable: $(OBJECT)
-	packaging/portable.sh $(OBJECT) $(BUILD)/portable/librunner.so.$(VERSION) $(LINK)
+	packaging/portable.sh $(BUILD)/portable/librunner.so.$(VERSION) $(LINK) $(OBJECT)
+	$(call LINKS,$(BUILD)/portable)
+
+## make test-portable loads it with an old C library
+test-portable: portable
+	packaging/test-portable.sh $(BUILD)
 
 ## make check-abi     what is exported, needed and how large it is, against the committed list
 check-abi: lib
