@@ -36,10 +36,9 @@ static const struct limits INTERACTOR_LIMITS = {.cpu_ns = 3000000000, .wall_ns =
 static const struct limits PLAYER_LIMITS = {.cpu_ns = 200000000, .wall_ns = 6000000000, .memory = 64 << 20,
                                             .output = 1 << 20, .scratch = 1 << 20, .processes = 8};
 
-/* Twenty guesses each. A player may close its pipe at any time: SIGPIPE would end the interactor without a verdict. It
- * never fills a pipe, so it never waits for a player that does not read. */
+/* Twenty guesses each: that fills no pipe, so a player that does not read keeps nobody waiting. Writing to one that has
+ * gone fails. (An interactor that is not pid 1 of a namespace has to ignore SIGPIPE, which would end it.) */
 static const char INTERACTOR_SCRIPT[] =
-    "trap '' PIPE\n"
     "read -r secret players\n"
     "verdict() { echo \"verdict $*\"; playing=$(echo $playing | tr -d \"$1\"); }\n"
     "ask() {\n"
