@@ -102,13 +102,15 @@ bench-start: lib $(BENCHES)
 bench-runs: lib $(BENCHES)
 	benches/run.sh runs $(ARGS)
 
-## make header        writes what is made from other sources: the header, its man page, the bindings' declarations
+## make header        writes what is made from other sources: header, man page, the bindings' declarations, chart
 header:
 	$(CARGO) build --features header
 	python3 packaging/man.py include/runner.h $(VERSION) examples/run.c >$(BUILD)/runner.3
 	mv $(BUILD)/runner.3 packaging/runner.3
 	python3 bindings/declarations.py
-GENERATED = include/runner.h packaging/runner.3 bindings/node/lib/declarations.json bindings/python/librunner/_declarations.py
+	python3 benches/chart.py docs/speed.md docs/start.svg
+GENERATED = include/runner.h packaging/runner.3 docs/start.svg bindings/node/lib/declarations.json \
+	bindings/python/librunner/_declarations.py
 
 ## make header-check  fails where one of them is not what its sources say
 header-check:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What `make bench` runs: builds the target program where that has not been done, and passes its arguments through.
 #
-#   benches/run.sh start [--markdown | --json] [--rounds N] [--sizes GIB,GIB]
+#   benches/run.sh start [--markdown] [--rounds N] [--sizes GIB,GIB]
 #   benches/run.sh runs [--markdown] [--rounds N]
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,7 +1,7 @@
 /* What a start costs: start + wait of a program that exits at once, by librunner in each of its modes, against floors
  * written here by hand, posix_spawn and fork.
  *
- *   start [--markdown | --json] [--rounds N] [--sizes GIB,GIB] TARGET
+ *   start [--markdown] [--rounds N] [--sizes GIB,GIB] TARGET
  *
  * At most N rounds (1500), and as many as a minute has room for. In a round every way is taken once, in a new order, in a
  * small host and in hosts with gigabytes resident (--sizes 0: in the small one only), so that what else the machine does
@@ -518,8 +518,6 @@ static void measure_pairs(runner_t *runners[WAYS], const bool off[WAYS], struct 
 
 /* ---- printing --------------------------------------------------------------------------------------------------- */
 
-enum format { TEXT, MARKDOWN, JSON };
-
 static const char *judged(double value, double goal, bool at_most)
 {
     if (goal == 0)
@@ -539,7 +537,7 @@ static void cpu_model(char model[128])
         fclose(info);
 }
 
-static void print_machine(const struct bench *bench, enum format format)
+static void print_machine(const struct bench *bench)
 {
     struct utsname os;
     char model[128], date[32];
@@ -551,20 +549,16 @@ static void print_machine(const struct bench *bench, enum format format)
     strftime(date, sizeof date, "%Y-%m-%d", gmtime(&now));
     uint32_t v = runner_version();
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    if (format == JSON)
-        printf("{\"cpu\":\"%s\",\"cpus\":%ld,\"arch\":\"%s\",\"kernel\":\"%s\",\"date\":\"%s\",\"rounds\":%d,\"load\":%.1f,\n", model, cpus,
-               os.machine, os.release, date, bench->rounds, load[0]);
-    else
-        printf("%s, %ld CPUs, %s, Linux %s, librunner %u.%u.%u, %s, as %s, load average %.1f, %d rounds, interleaved. "
-               "Start + wait of a static program that exits at once, in microseconds.\n\n",
-               model, cpus, os.machine, os.release, v >> 16, v >> 8 & 0xff, v & 0xff, date,
-               geteuid() == 0 ? "root" : "an ordinary user", load[0], bench->rounds);
+    printf("%s, %ld CPUs, %s, Linux %s, librunner %u.%u.%u, %s, as %s, load average %.1f, %d rounds, interleaved. "
+           "Start + wait of a static program that exits at once, in microseconds.\n\n",
+           model, cpus, os.machine, os.release, v >> 16, v >> 8 & 0xff, v & 0xff, date,
+           geteuid() == 0 ? "root" : "an ordinary user", load[0], bench->rounds);
 }
 
 /* One table a host. In a big host the comparison is with the same way in the small one. */
-static void print_host(const struct bench *bench, int size, enum format format)
+static void print_host(const struct bench *bench, int size, bool md)
 {
-    bool small = size == 0, md = format == MARKDOWN;
+    bool small = size == 0;
     char title[64] = "small host";
     if (!small)
         snprintf(title, sizeof title, "%u GiB resident in the host", bench->host[size].gib);
@@ -599,9 +593,8 @@ static const char *judge_pair(double ours, double floor)
     return ours >= 0.95 * floor ? "met: the floor's own limit" : "falls short";
 }
 
-static void print_pairs(const struct pair pairs[PAIRS], enum format format)
+static void print_pairs(const struct pair pairs[PAIRS], bool md)
 {
-    bool md = format == MARKDOWN;
     if (md)
         puts("| two threads | one: starts/s | two: starts/s | times one | goal | |\n| --- | ---: | ---: | ---: | ---: | --- |");
     else
@@ -616,21 +609,6 @@ static void print_pairs(const struct pair pairs[PAIRS], enum format format)
                ways[pair_ways[i]].name, pairs[i].one, pairs[i].two, ratio, floor ? "" : "1.70", text);
     }
     putchar('\n');
-}
-
-static void print_json(const struct bench *bench, const struct pair pairs[PAIRS])
-{
-    printf("\"starts\":[\n");
-    for (int size = 0; size < bench->hosts; size++)
-        for (int way = 0; way < WAYS; way++)
-            printf("{\"gib\":%u,\"way\":\"%s\",\"median_us\":%.1f,\"p99_us\":%.1f,\"rounds\":%d}%s\n", bench->host[size].gib,
-                   ways[way].name, bench->host[size].figures[way].median, bench->host[size].figures[way].p99,
-                   bench->host[size].figures[way].rounds, size + 1 == bench->hosts && way + 1 == WAYS ? "" : ",");
-    printf("],\"threads\":[\n");
-    for (int i = 0; i < PAIRS; i++)
-        printf("{\"way\":\"%s\",\"one_per_s\":%.1f,\"two_per_s\":%.1f}%s\n", ways[pair_ways[i]].name, pairs[i].one, pairs[i].two,
-               i + 1 == PAIRS ? "" : ",");
-    printf("]}\n");
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */
@@ -659,20 +637,18 @@ static void add_hosts(struct bench *bench, const char *sizes, runner_t *runners[
 
 static int usage(const char *name)
 {
-    fprintf(stderr, "usage: %s [--markdown | --json] [--rounds N] [--sizes GIB,GIB] TARGET\n", name);
+    fprintf(stderr, "usage: %s [--markdown] [--rounds N] [--sizes GIB,GIB] TARGET\n", name);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     static struct bench bench = {.rounds = 1500};
-    enum format format = TEXT;
+    bool md = false;
     const char *sizes = "1,4";
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--markdown") == 0)
-            format = MARKDOWN;
-        else if (strcmp(argv[i], "--json") == 0)
-            format = JSON;
+            md = true;
         else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
             bench.rounds = atoi(argv[++i]);
         else if (strcmp(argv[i], "--sizes") == 0 && i + 1 < argc)
@@ -693,12 +669,9 @@ int main(int argc, char **argv)
         return 1;
     measure(&bench);
     measure_pairs(runners, bench.host[0].off, pairs);
-    print_machine(&bench, format);
-    for (int size = 0; format != JSON && size < bench.hosts; size++)
-        print_host(&bench, size, format);
-    if (format == JSON)
-        print_json(&bench, pairs);
-    else
-        print_pairs(pairs, format);
+    print_machine(&bench);
+    for (int size = 0; size < bench.hosts; size++)
+        print_host(&bench, size, md);
+    print_pairs(pairs, md);
     return 0;
 }
