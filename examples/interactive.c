@@ -3,20 +3,20 @@
  *   interactive [COMMAND [COMMAND]]
  *
  * The interactor has a number from 1 to 1000. Whose turn it is hears "guess", "higher" or "lower" and answers with a
- * number; the first to be right wins. COMMAND is a shell command line that plays; without any, good and bad players are
- * shown, and the exit status is 0 where each got what it deserves.
+ * number; the first to be right wins. COMMAND is a shell command line that plays; without any, good and bad players
+ * are shown, and the exit status is 0 where each got what it deserves.
  *
  *   player 1   fd 0 <------- pipe ------- fd 4   interactor   fd 0 <--- the number
  *              fd 1 -------- pipe ------> fd 3                fd 1 ---> "turn 1", "verdict 1 solved ..."
  *   player 2   the same with                5, 6
  *
- * Each of them is a watched run with limits of its own; one thread watches them all. A pipe ends when the last copy of
- * its other end is closed, and everything follows from that: the interactor sees EOF from a player that has died; when
- * the interactor has ended, players see EOF and SIGPIPE (EPIPE, as pid 1 of a namespace, which SIGPIPE does not end).
- * Who stays nevertheless is killed a moment later.
+ * Each of them is a watched run with limits of its own; one thread watches them all. A pipe ends when the last copy
+ * of its other end is closed, and everything follows from that: the interactor sees EOF from a player that has died;
+ * when the interactor has ended, players see EOF and SIGPIPE (EPIPE, as pid 1 of a namespace, which SIGPIPE does not
+ * end). Who stays nevertheless is killed a moment later.
  *
- * A player's wall limit would run on while the other one thinks. So each has a clock beside it, as in chess, that only
- * runs in its own turns: the interactor says whose turn it is, and the host ends who thinks for too long.
+ * A player's wall limit would run on while the other one thinks. So each has a clock beside it, as in chess, that
+ * only runs in its own turns: the interactor says whose turn it is, and the host ends who thinks for too long.
  */
 #define _GNU_SOURCE /* pipe2, and the namespaces of sandbox.h */
 #include <fcntl.h>
@@ -36,8 +36,8 @@ static const struct limits INTERACTOR_LIMITS = {.cpu_ns = 3000000000, .wall_ns =
 static const struct limits PLAYER_LIMITS = {.cpu_ns = 200000000, .wall_ns = 6000000000, .memory = 64 << 20,
                                             .output = 1 << 20, .scratch = 1 << 20, .processes = 8};
 
-/* Twenty guesses each: that fills no pipe, so a player that does not read keeps nobody waiting. Writing to one that has
- * gone fails. (An interactor that is not pid 1 of a namespace has to ignore SIGPIPE, which would end it.) */
+/* Twenty guesses each: that fills no pipe, so a player that does not read keeps nobody waiting. Writing to one that
+ * has gone fails. (An interactor that is not pid 1 of a namespace has to ignore SIGPIPE, which would end it.) */
 static const char INTERACTOR_SCRIPT[] =
     "read -r secret players\n"
     "verdict() { echo \"verdict $*\"; playing=$(echo $playing | tr -d \"$1\"); }\n"
@@ -261,8 +261,8 @@ static int64_t time_left(const struct match *match)
     return INT64_MAX; /* their wall limits see to the rest */
 }
 
-/* Who has thought for too long, and who stays although the interactor has gone, is ended: to the interactor that is one
- * more player who has hung up. */
+/* Who has thought for too long is ended, and to the interactor that is one more player who has hung up; so is who
+ * stays although the interactor has gone. */
 static void keep_time(struct match *match)
 {
     if (time_left(match) > 0)
