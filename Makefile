@@ -18,7 +18,7 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all examples demo test test-rust test-header test-c test-c-user test-asan test-vm bench bench-start bench-runs header \
+.PHONY: all examples demo test test-rust test-header test-c test-c-user test-asan test-faults test-vm bench bench-start bench-runs header \
 	header-check lint clean help
 
 all: lib examples
@@ -88,6 +88,18 @@ test-c-user: $(C_TESTS) $(GUEST_PROGRAMS)
 ## make test-asan     the same with the tests under AddressSanitizer
 test-asan: $(ASAN_TESTS) $(GUEST_PROGRAMS)
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1 c-tests/run.sh $(ASAN_TESTS)
+
+# A library of which ops can be made to fail.
+FAULTS = target/faults/release
+$(BUILD)/faults/%: c-tests/faults/%.c $(wildcard c-tests/*.h) include/runner.h
+	$(CARGO) build --release --features faults --target-dir target/faults
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) $< -o $@ -Iinclude -Ic-tests -L$(FAULTS) -lrunner -Wl,-rpath,$(CURDIR)/$(FAULTS) -pthread
+
+## make test-faults   every op of many kinds of launch fails in turn, and the child is killed there
+test-faults: $(BUILD)/faults/faults $(GUEST_PROGRAMS)
+	c-tests/run.sh $(BUILD)/faults/faults
+	RUNNER_TEST_UID=65534 c-tests/run.sh $(BUILD)/faults/faults
 
 ## make test-vm       the C suite on Debian's kernel 6.1 with cgroup v2 alone: KERNELS="5.10 6.1 6.12" TESTS="root sync"
 test-vm: $(C_TESTS) $(GUEST_PROGRAMS)

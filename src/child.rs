@@ -132,7 +132,11 @@ impl Child<'_> {
         }
         for (number, op) in self.ops.iter().enumerate() {
             self.channel().at.store(number as u32, SeqCst);
-            if let Err(errno) = self.step(&op.act) {
+            #[cfg(feature = "faults")]
+            let done = crate::fault::before(number).and_then(|()| self.step(&op.act));
+            #[cfg(not(feature = "faults"))]
+            let done = self.step(&op.act);
+            if let Err(errno) = done {
                 self.channel().errno.store(errno as i32, SeqCst);
                 break;
             }

@@ -37,6 +37,9 @@ mod child;
 mod compile;
 mod error;
 mod explain;
+#[cfg(feature = "faults")]
+#[allow(unsafe_code)]
+mod fault;
 mod fdplan;
 #[allow(unsafe_code)]
 mod host;
