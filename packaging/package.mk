@@ -29,7 +29,7 @@ HEADERS = $(wildcard include/runner.h include/runner.hpp)
 LINK = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(MAP) -Wl,-z,defs,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections \
 	-Wl,--build-id
 
-.PHONY: cargo lib install uninstall prefix portable test-portable check-abi test-install
+.PHONY: cargo lib install uninstall prefix portable test-portable check-abi test-child test-install
 
 cargo:
 	$(CARGO) build --release
@@ -108,6 +108,10 @@ test-portable: portable
 ## make check-abi     what is exported, needed and how large it is, against the committed list
 check-abi: lib
 	packaging/check-abi.sh $(LIBRARY) $(MAP) $(SONAME)
+
+## make test-child    by disassembly: what the child can call between clone and exec
+test-child: lib
+	python3 tools/child-calls.py $(ARCHIVE)
 
 ## make test-install  installs into a scratch prefix and builds on it: pkg-config, CMake, static
 test-install: lib
