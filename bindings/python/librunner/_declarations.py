@@ -2,7 +2,7 @@
 
 from enum import IntFlag
 
-from ._number import Number
+from ._number import Named, Number
 
 VERSION = "0.1.0"
 
@@ -234,7 +234,7 @@ class Controller(IntFlag):
     FREEZER = 64
 
 
-class Stage(Number):
+class Stage(Named):
     """Where a start was when it failed."""
 
     #: No stage: nothing failed.
@@ -328,7 +328,7 @@ class Stage(Number):
     WATCH = 43
 
 
-class Verdict(Number):
+class Verdict(Named):
     """How a run ended."""
 
     #: None yet: the run goes on.
@@ -355,7 +355,7 @@ class Verdict(Number):
     LAUNCH_ERROR = 10
 
 
-class Evidence(Number):
+class Evidence(Named):
     """What decided a verdict."""
 
     #: Nothing yet.
@@ -389,7 +389,7 @@ class Evidence(Number):
     STATUS_LOST = 13
 
 
-class Source(Number):
+class Source(Named):
     """Where a figure comes from."""
 
     #: There is no such figure; it is 0.

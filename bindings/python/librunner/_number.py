@@ -19,3 +19,14 @@ class Number(IntEnum):
         member._name_ = f"UNKNOWN_{value}"
         member._value_ = value
         return member
+
+
+class Named(Number):
+    """A Number of which the library has the name in words."""
+
+    @property
+    def label(self) -> str:
+        """As the library says it: ``wall_limit``, ``OOM killer``, ``cgroup v2``."""
+        from ._library import lib, string
+
+        return string(getattr(lib, f"runner_{type(self).__name__.lower()}_name")(self))
