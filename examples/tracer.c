@@ -306,8 +306,8 @@ static void on_event(pid_t pid, int event, const char *denied)
     }
 }
 
-/* The signal with which a stopped process goes on: the one that it stopped for. Not SIGSTOP: every new child stops for
- * one that nobody has sent, so none can be told from it, and nothing that is traced can be stopped. */
+/* The signal with which a stopped process goes on: the one that it stopped for. Not SIGSTOP: every new child stops
+ * for one that nobody has sent, so none can be told from it, and nothing that is traced can be stopped. */
 static int on_stop(pid_t pid, int status, const char *denied)
 {
     int event = status >> 16, signal = WSTOPSIG(status);
@@ -335,8 +335,8 @@ static int trace(pid_t first, const char *denied)
 }
 
 /* The process has stopped before the filter, since only now can it be said that the filter stops it: without the
- * option the calls of the list would fail with ENOSYS. So do those of a child that escapes by CLONE_UNTRACED. The other
- * options: children are traced from their first instruction, and nothing outlives the tracer. */
+ * option the calls of the list would fail with ENOSYS. So do those of a child that escapes by CLONE_UNTRACED. The
+ * other options: children are traced from their first instruction, and nothing outlives the tracer. */
 static bool prepare(pid_t pid)
 {
     const long options = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
