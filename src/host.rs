@@ -129,8 +129,26 @@ fn last_cap() -> u32 {
     (0..64).take_while(known).last().unwrap_or(0)
 }
 
+/// The supplementary groups of this process. (Not by nix's getgroups: that reads a file of /proc first.)
+fn groups() -> Vec<u32> {
+    let mut groups = vec![0; 64];
+    loop {
+        // SAFETY: at most as many as the buffer has room for are written.
+        let found = unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) };
+        match Errno::result(found) {
+            Ok(count) => groups.truncate(count as usize),
+            // More than there is room for; NGROUPS_MAX is 65536.
+            Err(Errno::EINVAL) if groups.len() < 1 << 17 => {
+                groups.resize(groups.len() * 4, 0);
+                continue;
+            }
+            Err(_) => groups.clear(),
+        }
+        return groups;
+    }
+}
+
 fn read_ids() -> Ids {
-    let groups = nix::unistd::getgroups().unwrap_or_default();
     let mut data = [CapData::default(); 2];
     let args = [&raw const CAP_V3 as usize, data.as_mut_ptr() as usize];
     // SAFETY: capget version 3 writes the two elements of `data`.
@@ -143,7 +161,7 @@ fn read_ids() -> Ids {
     Ids {
         euid: nix::unistd::geteuid().as_raw(),
         egid: nix::unistd::getegid().as_raw(),
-        groups: groups.into_iter().map(|g| g.as_raw()).collect(),
+        groups: groups(),
         caps,
         securebits: bits.unwrap_or(0) as u32,
     }
