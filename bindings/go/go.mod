@@ -1,0 +1,3 @@
+module librunner/runner
+
+go 1.21
