@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Optional
 
+from . import _convert as convert
 from . import _options, _stdio
 from ._convert import Duration, Text
 from ._errors import launch_error
@@ -178,7 +179,7 @@ def _captured(options: Mapping[str, Any]) -> list[int]:
     fds: list[int] = []
     for name in ("capture", "capture_head"):
         with naming(name):
-            fds += [_stdio.child_fd(fd) for fd in options.get(name) or ()]
+            fds += map(_stdio.child_fd, convert.mapping(options.get(name) or {}))
     if len(set(fds)) < len(fds):
         raise ValueError("capture and capture_head: an fd is in both")
     return fds
@@ -188,7 +189,7 @@ def _sources(options: Mapping[str, Any], captured: Iterable[int]) -> dict[int, _
     """What stands at the program's fds; what is an input or a capture stands at no other place."""
     sources: dict[int, _stdio.Source] = {}
     with naming("files"):
-        sources.update(options.get("files") or {})
+        sources.update(convert.mapping(options.get("files") or {}))
     for name, fd in STANDARD.items():
         if options.get(name) is not None:
             if fd in sources:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Union
+from typing import Any, TypeVar, Union
 
 from ._library import ffi
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Text = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 #: Seconds, or a timedelta.
@@ -36,6 +39,12 @@ def texts(values: Iterable[Text]) -> tuple[Any, list[Any]]:
 def boolean(value: bool) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"a bool is wanted, not {type(value).__name__}")
+    return value
+
+
+def mapping(value: Mapping[K, V]) -> Mapping[K, V]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"a mapping is wanted, not {type(value).__name__}")
     return value
 
 

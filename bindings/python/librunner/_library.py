@@ -26,7 +26,7 @@ def _load() -> Any:
         raise ImportError(
             f"librunner's shared library cannot be loaded: {error}. "
             f"Install it, or name the file in the environment variable RUNNER_LIBRARY."
-        ) from error
+        ) from None
     # While it is 0.x, a minor version may change the ABI.
     if [version >> 16, version >> 8 & 255] != [int(part) for part in VERSION.split(".")[:2]]:
         raise ImportError(f"{path} is librunner {_dotted(version)}, but this package is for {VERSION}")

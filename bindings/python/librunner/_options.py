@@ -188,9 +188,7 @@ def _args(runner: Any, args: Iterable[Text]) -> None:
 
 
 def _env(runner: Any, env: Mapping[Text, Text]) -> None:
-    if not isinstance(env, Mapping):
-        raise TypeError("a mapping is wanted")
-    pairs = [(convert.text(name), convert.text(value)) for name, value in env.items()]
+    pairs = [(convert.text(name), convert.text(value)) for name, value in convert.mapping(env).items()]
     if not all(name and b"=" not in name for name, _ in pairs):
         raise ValueError("a name that is empty, or has a = in it")
     strings, _alive = convert.texts(b"=".join(pair) for pair in pairs)
@@ -209,7 +207,7 @@ def _affinity(runner: Any, cpus: Iterable[int]) -> None:
 
 
 def _rlimits(runner: Any, rlimits: Mapping[int, Any]) -> None:
-    for resource, limits in rlimits.items():
+    for resource, limits in convert.mapping(rlimits).items():
         soft, hard = limits if isinstance(limits, Sequence) else (limits, limits)
         _call("add_rlimit", runner, convert.integer(resource), _rlimit(soft), _rlimit(hard))
 
@@ -222,11 +220,18 @@ def _seccomp(runner: Any, program: Any) -> None:
     if isinstance(program, (bytes, bytearray, memoryview)):
         data = bytes(program)
     else:
-        data = b"".join(FILTER.pack(*map(convert.integer, line)) for line in program)
+        data = b"".join(map(_instruction, program))
     if len(data) % FILTER.size:
         raise ValueError(f"an instruction has {FILTER.size} bytes")
     filters = ffi.cast("struct sock_filter *", ffi.from_buffer(data))
     _call("set_seccomp", runner, filters, len(data) // FILTER.size)
+
+
+def _instruction(line: Iterable[int]) -> bytes:
+    try:
+        return FILTER.pack(*map(convert.integer, line))
+    except struct.error as error:
+        raise ValueError(f"no instruction: {error}") from None
 
 
 def _root(runner: Any, root: Root) -> None:
@@ -242,7 +247,7 @@ def _input(runner: Any, data: Bytes) -> None:
 
 def _captures(function: str) -> Apply:
     def apply(runner: Any, captures: Mapping[int, int]) -> None:
-        for fd, most in captures.items():
+        for fd, most in convert.mapping(captures).items():
             _call(function, runner, child_fd(fd), convert.integer(most))
 
     return apply

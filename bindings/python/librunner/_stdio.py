@@ -44,7 +44,7 @@ Source = Union[File, Stdio, None]
 def fileno(file: File) -> int:
     """The fd behind a file, as it is now."""
     fd = convert.integer(file if isinstance(file, int) else _fileno(file))
-    if fd < 0:
+    if not 0 <= fd < 1 << 31:
         raise ValueError(f"no file descriptor: {fd}")
     return fd
 
