@@ -21,7 +21,7 @@
 enum { DIAGNOSTICS = 16 << 10 };
 
 /* The output limit is also that of any file: of the program that is made. */
-static const struct limits COMPILE_LIMITS = {.cpu_ns = 10000000000, .wall_ns = 20000000000, .memory = 512 << 20,
+static const struct limits COMPILE_LIMITS = {.cpu_ns = 10000000000, .wall_ns = 20000000000, .memory = 256 << 20,
                                              .output = 16 << 20, .scratch = 64 << 20, .processes = 16};
 static const struct limits RUN_LIMITS = {.cpu_ns = 1000000000, .wall_ns = 3000000000, .memory = 64 << 20,
                                          .output = 1 << 20, .scratch = 1 << 20, .processes = 1};
