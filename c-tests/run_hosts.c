@@ -607,6 +607,9 @@ static void forked_copies(void) {
         ok_int(runner_process_wait(process, -1, &r), -ECHILD, "wait in a fork");
         ok_int(runner_process_kill(process), -ECHILD, "kill in a fork");
         ok_int(runner_process_usage(process, &r), -ECHILD, "usage in a fork");
+        const void *data;
+        size_t len;
+        ok_int(runner_process_output(process, 1, &data, &len), -ECHILD, "output in a fork");
         ok_int(r.verdict, RUNNER_VERDICT_NONE, "the result is untouched");
         runner_process_free(process);
         runner_t *own = load("exit", "4");

@@ -1642,7 +1642,8 @@ int runner_process_kill(runner_process_t *process);
  * with a NUL behind its `*len` bytes, valid until the next call of runner_process_step(), _wait(), _kill() or
  * _free() for this run.
  *
- * Returns 0, or -EINVAL: NULL, or an fd that is not captured; `*data` and `*len` are untouched then. Since 0.1.0.
+ * Returns 0, or -EINVAL: NULL, or an fd that is not captured; -ECHILD as runner_process_step(). `*data` and `*len`
+ * are untouched then. Since 0.1.0.
  */
 int runner_process_output(const runner_process_t *process,
                           int child_fd,

@@ -109,7 +109,8 @@ pub unsafe extern "C" fn runner_process_kill(process: *mut Process) -> c_int {
 /// with a NUL behind its `*len` bytes, valid until the next call of runner_process_step(), _wait(), _kill() or
 /// _free() for this run.
 ///
-/// Returns 0, or -EINVAL: NULL, or an fd that is not captured; `*data` and `*len` are untouched then. Since 0.1.0.
+/// Returns 0, or -EINVAL: NULL, or an fd that is not captured; -ECHILD as runner_process_step(). `*data` and `*len`
+/// are untouched then. Since 0.1.0.
 #[no_mangle]
 pub unsafe extern "C" fn runner_process_output(
     process: *const Process,
@@ -128,7 +129,7 @@ pub unsafe extern "C" fn runner_process_output(
             n => (bytes.as_ptr().cast::<c_void>(), n),
         };
         match process.with_output(child_fd, place) {
-            Some((bytes, n)) => {
+            Ok(Some((bytes, n))) => {
                 // SAFETY: neither is NULL; writable by the header's conventions.
                 unsafe {
                     data.write(bytes);
@@ -136,7 +137,8 @@ pub unsafe extern "C" fn runner_process_output(
                 }
                 0
             }
-            None => EINVAL,
+            Ok(None) => EINVAL,
+            Err(error) => code(error),
         }
     })
 }

@@ -141,15 +141,20 @@ impl Process {
 
     /// What the program has written to this captured fd so far. None: it is not captured.
     pub fn output(&self, child_fd: RawFd) -> Option<Vec<u8>> {
-        self.with_output(child_fd, <[u8]>::to_vec)
+        self.with_output(child_fd, <[u8]>::to_vec).ok().flatten()
     }
 
-    pub(crate) fn with_output<T>(&self, fd: RawFd, take: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    /// None: the fd is not captured.
+    pub(crate) fn with_output<T>(
+        &self,
+        fd: RawFd,
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>> {
         // In a fork the lock may be held by a thread that is not there.
-        self.check_owner().ok()?;
+        self.check_owner()?;
         let run = self.lock();
-        let pipe = run.live.pipes.iter().find(|pipe| pipe.child_fd == fd)?;
-        Some(take(&pipe.data))
+        let pipe = run.live.pipes.iter().find(|pipe| pipe.child_fd == fd);
+        Ok(pipe.map(|pipe| take(&pipe.data)))
     }
 
     /// The figures so far. The verdict is [`Verdict::None`] until the run has finished.
