@@ -145,6 +145,10 @@ static bool compile_and_run(const char *empty, const struct sandbox *sandbox, co
                             int input)
 {
     int program = memory_file();
+    if (program < 0) {
+        perror("memory file");
+        return false;
+    }
     bool good = compile(sandbox, empty, compiler, source, program) && run(sandbox, empty, program, input);
     close(program);
     return good;

@@ -6,8 +6,8 @@
  * to do with a process that is complete but has not begun: to look at it, to attach to it, to tell somebody its
  * pid. All memory of the program counts, since it has touched none yet. Without PROGRAM it is one that needs 64 MiB.
  *
- * The group is made in v1 beneath this process's own, in v2 beneath the nearest one that gives memory to its children.
- * Where none can be made it says so, and goes on without. Groups of others are not changed.
+ * The group is made in v1 beneath this process's own, in v2 beneath the nearest one that gives memory to its
+ * children. Where none can be made it says so, and goes on without. Groups of others are not changed.
  */
 #define _GNU_SOURCE /* namespaces */
 #include <errno.h>
@@ -190,7 +190,8 @@ static void print_figures(const struct group *group)
         return;
     if (read_file(group->path, group->version->peak, peak, sizeof peak)) /* v2: Linux 5.19 */
         printf("peak of its memory: %.1f MiB\n", (double)strtoull(peak, NULL, 10) / 1048576);
-    if (read_file(group->path, group->version->events, events, sizeof events) && (kills = strstr(events, "oom_kill ")))
+    if (read_file(group->path, group->version->events, events, sizeof events) &&
+        (kills = strstr(events, "oom_kill ")))
         printf("killed for lack of memory: %lu\n", strtoul(kills + strlen("oom_kill "), NULL, 10));
 }
 
