@@ -18,7 +18,7 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all examples demo test test-rust test-header test-c test-c-user test-asan test-faults test-vm bench bench-start bench-runs header \
+.PHONY: all examples demo test test-rust test-header test-c test-c-user test-asan test-faults test-examples test-vm bench bench-start bench-runs header \
 	header-check lint clean help
 
 all: lib examples
@@ -88,6 +88,13 @@ test-c-user: $(C_TESTS) $(GUEST_PROGRAMS)
 ## make test-asan     the same with the tests under AddressSanitizer
 test-asan: $(ASAN_TESTS) $(GUEST_PROGRAMS)
 	ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allow_user_segv_handler=1 c-tests/run.sh $(ASAN_TESTS)
+
+## make test-examples runs the examples and looks at what they print, as root and as an ordinary user
+test-examples: examples
+	examples/check.sh $(BUILD)/examples
+	@[ "$$(id -u)" != 0 ] || { dir=$$(mktemp -d) && chown 65534:65534 $$dir && \
+	TMPDIR=$$dir HOME=$$dir setpriv --reuid 65534 --regid 65534 --clear-groups examples/check.sh $(BUILD)/examples; \
+	status=$$?; rm -rf $$dir; exit $$status; }
 
 # A library of which ops can be made to fail.
 FAULTS = target/faults/release

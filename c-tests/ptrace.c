@@ -116,7 +116,7 @@ static long call_number(pid_t pid) {
 }
 #else
 static long call_number(pid_t pid) {
-    struct ptrace_syscall_info info = {0};
+    struct __ptrace_syscall_info info = {0};
     if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) <= 0)
         return -1;
     return (long)info.seccomp.nr;

@@ -18,7 +18,8 @@ int main(void)
     runner_result_t r = RUNNER_RESULT_INIT;
     runner_run(runner, &r, NULL); /* a failed launch is a verdict too */
     runner_free(runner);
-    printf("%s, decided by: %s %s\n", runner_verdict_name(r.verdict), runner_evidence_name(r.evidence), r.reason);
+    printf("%s, decided by: %s%s%s\n", runner_verdict_name(r.verdict), runner_evidence_name(r.evidence),
+           r.reason[0] ? "; " : "", r.reason);
     printf("%.1f ms of CPU (%s), %.1f MiB (%s), %.1f ms in all\n", (double)(r.user_ns + r.system_ns) / 1e6,
            runner_source_name(r.cpu_source), (double)r.memory_peak / 1048576, runner_source_name(r.memory_source),
            (double)r.wall_ns / 1e6);
