@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import threading
@@ -37,6 +38,20 @@ def forks_now() -> int:
     return _forks
 
 
+#: Those that are not freed yet.
+_live: set[Handle] = set()
+
+
+@atexit.register
+def _close_all() -> None:
+    """At the end of the interpreter, when daemon threads may still wait for runs."""
+    for handle in list(_live):
+        handle.close()
+    until = time.monotonic() + LAST_WAIT
+    while _live and time.monotonic() < until:
+        time.sleep(0.001)
+
+
 class Handle:
     """A ``runner_process_t *``, freed when nobody uses it any more.
 
@@ -56,6 +71,7 @@ class Handle:
         self._waiters = 0
         self._to_kill = False
         self._to_free = False
+        _live.add(self)
 
     def step(self) -> Optional[tuple[Any, dict[int, bytes]]]:
         """Does what is due; the raw result and what was captured, once the run has finished."""
@@ -86,13 +102,6 @@ class Handle:
         with self._lock:
             self._to_kill = self._to_free = True
             self._settle()
-
-    def close_at_last(self) -> None:
-        """For the garbage collector, and for the interpreter's end, when threads may still wait for the run."""
-        self.close()
-        until = time.monotonic() + LAST_WAIT
-        while self._pointer is not None and not in_fork_of(self._forks) and time.monotonic() < until:
-            time.sleep(0.001)
 
     @contextmanager
     def waiting(self) -> Iterator[int]:
@@ -152,8 +161,7 @@ class Handle:
         if self._pointer is None or self._inside:
             return
         if self._to_free and not self._waiters:
-            pointer, self._pointer = self._pointer, None
-            lib.runner_process_free(pointer)
+            self._free()
         elif self._to_kill:
             self._inside, self._to_kill = True, False
             try:
@@ -163,6 +171,11 @@ class Handle:
 
     def _forget(self) -> None:
         """In a fork: frees the copy of the memory, unless a thread was about to change it at the fork."""
+        _live.discard(self)
         if self._lock.acquire(blocking=False):
-            pointer, self._pointer = self._pointer, None
-            lib.runner_process_free(pointer or ffi.NULL)
+            self._free()
+
+    def _free(self) -> None:
+        pointer, self._pointer = self._pointer, None
+        lib.runner_process_free(pointer or ffi.NULL)
+        _live.discard(self)

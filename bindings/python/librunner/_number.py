@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Optional, TypeVar
+from typing import Any, Optional, TypeVar
 
 T = TypeVar("T", bound="Number")
 
@@ -19,6 +19,10 @@ class Number(IntEnum):
         member._name_ = f"UNKNOWN_{value}"
         member._value_ = value
         return member
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        # Some versions of Python would pickle the name.
+        return type(self), (int(self),)
 
 
 class Named(Number):

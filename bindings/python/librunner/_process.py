@@ -31,7 +31,7 @@ class Process:
     def __init__(self, pointer: Any, captured: list[int]) -> None:
         self._handle = Handle(pointer, captured)
         self._result: Optional[Result] = None
-        weakref.finalize(self, self._handle.close_at_last)
+        weakref.finalize(self, self._handle.close).atexit = False
 
     @property
     def pid(self) -> int:

@@ -1,5 +1,6 @@
 """The library that was built here is the one under test, unless RUNNER_LIBRARY names another."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -37,6 +38,8 @@ def soon(condition, seconds=10):
 
 
 def open_fds():
+    """Without those of garbage."""
+    gc.collect()
     return len(os.listdir("/proc/self/fd"))
 
 
