@@ -58,8 +58,8 @@ TAP_HELPER void describe_host(struct host *host) {
 TAP_HELPER bool same_host(const struct host *before) {
     struct host now;
     describe_host(&now);
-    for (int i = 0; i < 500 && now.threads != before->threads; i++) {
-        sleep_ms(2);
+    for (int i = 0; i < 5000 && now.threads != before->threads; i++) {
+        usleep(200);
         describe_host(&now);
     }
     return ok(strcmp(before->text, now.text) == 0, "the host was: %s\nand is: %s", before->text, now.text);

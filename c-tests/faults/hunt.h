@@ -21,12 +21,15 @@ TAP_HELPER int filters_of(pid_t pid) {
 
 /* It has named itself, unless a filter keeps it from that: then it spins right behind the filter, at its exec. */
 TAP_HELPER bool sleeps_at_fault(pid_t pid, const struct hunt *hunt) {
+    char state = 'Z';
+    if (parent_of(pid, &state) < 0 || state == 'Z')
+        return false;
     if (strcmp(proc_text(pid, "comm"), "fault") == 0)
         return true;
     if (filters_of(pid) <= hunt->own_filters)
         return false;
     sleep_ms(5); /* from the filter to the exec */
-    return strcmp(proc_text(pid, "stat"), "") != 0;
+    return true;
 }
 
 /* The first child of this process, by whichever thread, that sleeps at an op; 0 for none. */

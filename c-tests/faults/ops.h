@@ -95,14 +95,14 @@ TAP_HELPER bool is_new_mount_call(const struct op *op) {
            begins(op->call, "mount_setattr(");
 }
 
-/* The first absolute path among the call's arguments; "" where it has none but "/". */
-TAP_HELPER const char *path_of(const struct op *op) {
-    static _Thread_local char path[512];
-    const char *quote = strstr(op->call, "\"/");
-    path[0] = '\0';
-    if (quote != NULL && quote[2] != '"')
-        snprintf(path, sizeof path, "%.*s", (int)(strchrnul(quote + 1, '"') - quote - 1), quote + 1);
-    return path;
+/* The first string among the call's arguments, but what it writes and "/"; "" where it has none. */
+TAP_HELPER const char *object_of(const struct op *op) {
+    static _Thread_local char object[512];
+    const char *quote = strchrnul(op->call, '"');
+    size_t length = *quote == '\0' || begins(op->call, "write(") ? 0 : strcspn(quote + 1, "\"");
+    bool root = length == 1 && quote[1] == '/';
+    snprintf(object, sizeof object, "%.*s", root ? 0 : (int)length, length > 0 ? quote + 1 : "");
+    return object;
 }
 
 #endif
