@@ -3,8 +3,8 @@
 
   tests/migrating.py INCLUDE_DIR LIBRARY_DIR [PAGE]
 
-The Go programs are left out where there is no go (GO names another), no pkg-config or no C compiler for cgo; those
-"as root" where this is not root.
+CC and GO name other compilers. The Go programs are left out where there is no go or no pkg-config, those "as root"
+where this is not root.
 """
 import os
 import re
@@ -73,7 +73,7 @@ def programs(page):
     for language, text in PROGRAM.findall(page):
         mark = MARK.match(text.splitlines()[0])
         if not mark:
-            unmarked.append(text.splitlines()[0])
+            unmarked.append(f"a {language} program begins with {text.splitlines()[0]!r}")
         elif mark[1] == "after":
             after.append((language, mark[2], mark[3] is not None, mark[4], text))
     say("every program says what it is", "\n".join(unmarked) or None)
