@@ -15,7 +15,12 @@
 #include "hunt.h"
 #include "ops.h"
 #include "sets.h"
-#include <ftw.h>
+
+#include "programs.h"
+
+#include "coverage.h"
+#include "traces.h"
+
 #include <malloc.h>
 #include <sys/ptrace.h>
 
@@ -87,63 +92,7 @@ static bool ends_well(const struct set *set, const struct program *program) {
     return good;
 }
 
-/* ------------------------------------------------------------------ programs */
-
-static struct program programs[COUNT(sets)];
-
-static struct program *program_of(const struct set *set) {
-    struct program *program = &programs[set - sets];
-    runner_t *runner = runner_of(set);
-    int length = runner_explain(runner, program->text, sizeof program->text);
-    if (ok(length > 0 && (size_t)length < sizeof program->text, "it is explained: %d", length))
-        parse_program(program, set->how == HELD);
-    runner_free(runner);
-    return program;
-}
-
-/* What the message of an op has to name beside the reason: what the caller named, or the object of the call itself. */
-static const char *name_in_message(const struct set *set, const struct op *op) {
-    static char name[512];
-    snprintf(name, sizeof name, "%s", object_of(op));
-    char *procs = strstr(name, "/cgroup.procs"), *number = strstr(name, "/runner-");
-    switch (op->stage) {
-    case RUNNER_STAGE_MOUNT:
-    case RUNNER_STAGE_MKDIR:
-    case RUNNER_STAGE_FILE:
-    case RUNNER_STAGE_SYMLINK:
-        return op->index < 0 ? "" : set->targets[op->index];
-    case RUNNER_STAGE_PIVOT_ROOT:
-        return set->targets == tree_targets ? "" : pivot_dir;
-    case RUNNER_STAGE_RLIMIT:
-        snprintf(name, sizeof name, "rlimit #%d ", op->index);
-        return name;
-    case RUNNER_STAGE_DUP:
-        snprintf(name, sizeof name, "fd %d of the program", op->index);
-        return op->index < 0 ? "" : name;
-    case RUNNER_STAGE_EXEC:
-        return begins(op->call, "execve(") ? name : "fd";
-    case RUNNER_STAGE_CGROUP:
-        /* The group, not its file; explain does not know the number of a run's own. */
-        if (procs != NULL)
-            *procs = '\0';
-        if (number != NULL)
-            *strchrnul(number + strlen("/runner-"), '-') = '\0';
-        return name;
-    case RUNNER_STAGE_ID_MAP:
-    case RUNNER_STAGE_OOM_SCORE_ADJ:
-        return strrchr(name, '/') != NULL ? strrchr(name, '/') + 1 : "";
-    default:
-        return name;
-    }
-}
-
 /* ------------------------------------------------------------------ an op fails, or the child is killed at it */
-
-static const char *describe_op(const struct op *op) {
-    static char text[256];
-    snprintf(text, sizeof text, "op %u %s[%d] %.150s", op->number, runner_stage_name(op->stage), op->index, op->call);
-    return text;
-}
 
 /* A start that should have failed: what it made is not to be found by the next. */
 static void clear_started(int pid) {
@@ -235,7 +184,7 @@ static void killed_at_every_op(const struct set *set) {
     ends_well(set, program);
 }
 
-/* ------------------------------------------------------------------ the callback fails, the held start does not go on */
+/* ------------------------------------------------------------------ the callback fails, a held start is given up */
 
 struct refusal {
     const char *name;
@@ -339,12 +288,6 @@ static void held_does_not_go_on(const struct set *set) {
 
 /* ------------------------------------------------------------------ without the new mount calls */
 
-/* The programs of sets with mounts on a kernel without openat2 and its like: what a start falls back to. */
-static struct old_programs {
-    bool known;
-    char texts[COUNT(sets)][1 << 16];
-} *old;
-
 static bool refuse_new_mount_calls(void) {
     struct filter filter = filter_on(SECCOMP_RET_ERRNO | ENOSYS, SYS_openat2, SYS_open_tree, SYS_move_mount,
                                      SYS_mount_setattr);
@@ -360,8 +303,9 @@ static void every_old_mount_op(void) {
         if (set->targets == NULL || obstacle(set) != NULL)
             continue;
         runner_t *runner = runner_of(set);
-        runner_explain(runner, old->texts[set - sets], sizeof old->texts[0]);
+        int length = runner_explain(runner, old->texts[set - sets], sizeof old->texts[0]);
         runner_free(runner);
+        ok(length > 0 && (size_t)length < sizeof old->texts[0], "it is explained: %d", length);
         ok(strstr(old->texts[set - sets], "openat2(") == NULL, "the library has not looked at the kernel before");
         every_op_fails(set);
         killed_at_every_op(set);
@@ -370,8 +314,8 @@ static void every_old_mount_op(void) {
     drop_places();
 }
 
-/* This has to be the first case: the library looks only once at what the kernel offers, and so must not have been used
- * before the fork. */
+/* This has to be the first case: the library looks only once at what the kernel offers, and so must not have been
+ * used before the fork. */
 static void without_new_mount_calls(void) {
     if (!is_root() && !have_userns())
         SKIP("no user namespaces for this user");
@@ -379,7 +323,7 @@ static void without_new_mount_calls(void) {
 }
 
 /* A new call that is missing, or refused by a container's profile: the start is made once more with the old ones, and
- * what these meet is what counts. The fault stays at its number, so it hits the old program too, if that is so long. */
+ * what these meet is what counts. The fault stays at its number, so it hits the old program too, if it is so long. */
 static void falls_back_at(const struct set *set, const struct op *op, int err) {
     static struct program program;
     memcpy(program.text, old->texts[set - sets], sizeof old->texts[0]);
@@ -414,13 +358,14 @@ static int fail_all(int times) {
         if (obstacle(set) != NULL || !ok(program_of(set)->count > 0, "a program"))
             continue;
         runner_t *runner = runner_of(set);
-        for (size_t i = 0; i < program->count * (size_t)times; i++, failures++) {
+        for (size_t i = 0; i < program->count * (size_t)times; i++) {
             const struct op *op = &program->ops[i % program->count];
             if (set->options == terminal || is_handed_over(program, op))
                 continue; /* hung up, or of no interest here */
             runner_test_fault(op->number, plausible_errno(op));
             if (!ok(launch(set, runner) < 0, "%s, %s: fails", set->name, describe_op(op)))
                 return failures;
+            failures++;
         }
         runner_test_fault(NO_FAULT, 0);
         runner_free(runner);
@@ -440,217 +385,6 @@ static void memory_does_not_grow(void) {
     ok(failures > 3000, "%d failures", failures);
     ok(mallinfo2().uordblks < before + 128, "allocated: %zu bytes, then %zu", before, mallinfo2().uordblks);
     ok(mapped_kib() < mapped + 256, "mapped: %ld KiB, then %ld", mapped, mapped_kib());
-}
-
-/* What the parent alone does, before and after the child. Every other stage has to be one of some child's ops. */
-static bool is_the_parents(uint32_t stage) {
-    static const uint32_t stages[] = {RUNNER_STAGE_NONE,  RUNNER_STAGE_OPTIONS, RUNNER_STAGE_MEMORY,
-                                      RUNNER_STAGE_THREAD, RUNNER_STAGE_CLONE,   RUNNER_STAGE_PIDFD,
-                                      RUNNER_STAGE_STDIO};
-    for (size_t i = 0; i < COUNT(stages); i++)
-        if (stages[i] == stage)
-            return true;
-    return false;
-}
-
-static bool any_op(uint32_t stage, const char *call) {
-    for (size_t i = 0; i < COUNT(sets); i++)
-        for (const struct op *op = programs[i].ops; op < programs[i].ops + programs[i].count; op++)
-            if ((stage == UINT32_MAX || op->stage == stage) && (call == NULL || begins(op->call, call)))
-                return true;
-    return false;
-}
-
-static void every_stage_is_covered(void) {
-    for (const struct set *set = sets; set < sets + COUNT(sets); set++) {
-        if (obstacle(set) != NULL)
-            SKIP("%s is left out: %s", set->name, obstacle(set));
-        program_of(set);
-    }
-    for (uint32_t stage = 0; strcmp(runner_stage_name(stage), "unknown") != 0; stage++)
-        ok(any_op(stage, NULL) != is_the_parents(stage), "stage %s is an op's of some set, or the parent's",
-           runner_stage_name(stage));
-}
-
-/* ------------------------------------------------------------------ every kind of op, by the library's source */
-
-/* What compile can put into a program beside plain calls, and how explain prints it. */
-static const struct form {
-    const char *name, *text;
-} forms[] = {
-    {"Act::Call", "("},
-    {"Act::ResetSignals", "rt_sigaction(each"},
-    {"Act::DropPending", "rt_sigpending()"},
-    {"Act::CloseFrom", "close_range("},
-    {"Act::WriteAll", "write("},
-    {"Act::Remount", "|its own"},
-    {"Act::CheckCwd", "getcwd()"},
-    {"Act::Wait", "wait:"},
-    {"Act::Stamp", "clock_gettime("},
-    {"Act::Filter", "seccomp("},
-    {"Act::Exec", "exec"},
-    {"Turn::MapIds", "wait: the parent writes"},
-    {"Turn::Callback", "wait: the parent calls the callback"},
-    {"Turn::Hold", "wait: held"},
-    {"Turn::Stop", "wait: the parent stops"},
-    {"ExecWhat::Path", "execve("},
-    {"ExecWhat::Fd", "execveat("},
-};
-
-/* Whether some op of some set, or of what it falls back to, is printed like this. */
-static bool is_printed(const char *text) {
-    for (size_t i = 0; i < COUNT(sets); i++) {
-        for (size_t k = 0; k < programs[i].count; k++)
-            if (strstr(programs[i].ops[k].call, text) != NULL)
-                return true;
-        if (strstr(old->texts[i], text) != NULL)
-            return true;
-    }
-    return false;
-}
-
-/* A name as it stands in the source: `nr::OPENAT` is printed as `openat(`, the rest stands in the table. */
-static void ok_name_is_covered(const char *name, const char *file) {
-    char call[64] = "";
-    const char *text = begins(name, "nr::") ? call : NULL;
-    for (size_t i = 0; i < COUNT(forms); i++)
-        if (strcmp(forms[i].name, name) == 0)
-            text = forms[i].text;
-    snprintf(call, sizeof call, "%s(", name + 4);
-    for (char *c = call; *c != '\0'; c++)
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
-    ok(text != NULL && is_printed(text), "%s: %s is in no set: add one that has it", file, name);
-}
-
-/* Checks every name in a source file that begins with `prefix`, and goes on with a capital letter. */
-static int check_names(const char *text, const char *prefix, const char *file) {
-    static const char *const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-    int found = 0;
-    for (const char *at = text; (at = strstr(at, prefix)) != NULL; at += strlen(prefix)) {
-        const char *end = at + strlen(prefix);
-        char name[64];
-        if (*end < 'A' || *end > 'Z')
-            continue;
-        snprintf(name, sizeof name, "%.*s", (int)(end - at + (long)strspn(end, letters)), at);
-        ok_name_is_covered(name, file);
-        found++;
-    }
-    return found;
-}
-
-static int names_found;
-
-static int check_source(const char *path, const struct stat *st, int type, struct FTW *where) {
-    static const char *const prefixes[] = {"Act::", "Turn::", "ExecWhat::", "nr::"};
-    static char text[1 << 18];
-    (void)st;
-    if (type != FTW_F || strcmp(path + where->base, "tests.rs") == 0 || read_file(path, text, sizeof text) < 0)
-        return 0;
-    for (size_t i = 0; i < COUNT(prefixes); i++)
-        names_found += check_names(text, prefixes[i], path);
-    return 0;
-}
-
-static void every_kind_of_op_is_covered(void) {
-    static const char *const sources = "src/compile"; /* from where `make` runs the tests */
-    if (access(sources, F_OK) != 0)
-        SKIP("the library's source is not here");
-    for (const struct set *set = sets; set < sets + COUNT(sets); set++) {
-        if (obstacle(set) != NULL)
-            SKIP("%s is left out: %s", set->name, obstacle(set));
-        program_of(set);
-    }
-    if (!old->known)
-        SKIP("the case without the new mount calls was left out");
-    names_found = 0;
-    nftw(sources, check_source, 8, FTW_PHYS);
-    ok(names_found > 80, "%d names of ops in %s", names_found, sources);
-}
-
-/* ------------------------------------------------------------------ the checks themselves */
-
-static int left_fd;
-static pid_t left_child;
-static pthread_t left_thread;
-static atomic_bool thread_may_end;
-static char left_group[GROUP_PATH + 64];
-
-static void *wait_for_the_end(void *unused) {
-    while (!atomic_load(&thread_may_end))
-        usleep(1000);
-    return unused;
-}
-
-static void leave_fd(void) { left_fd = dup(place.null); }
-static void clear_fd(void) { close(left_fd); }
-static void leave_thread(void) {
-    atomic_store(&thread_may_end, false);
-    pthread_create(&left_thread, NULL, wait_for_the_end, NULL);
-}
-static void clear_thread(void) {
-    atomic_store(&thread_may_end, true);
-    pthread_join(left_thread, NULL);
-}
-/* As the library makes its children: without an exit signal. */
-static void leave_child(void) {
-    left_child = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
-    if (left_child == 0)
-        while (true)
-            pause();
-}
-static void leave_zombie(void) {
-    leave_child();
-    kill(left_child, SIGKILL);
-    waitid(P_PID, (id_t)left_child, &(siginfo_t){0}, WEXITED | WNOWAIT | __WALL);
-}
-static void clear_child(void) {
-    kill(left_child, SIGKILL);
-    waitpid(left_child, NULL, __WALL);
-}
-static void leave_umask(void) { umask(umask(0) ^ 0700); }
-static void leave_cwd(void) { left_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), ok(chdir(place.here) == 0, "chdir"); }
-static void clear_cwd(void) { ok(fchdir(left_fd) == 0, "back"), close(left_fd); }
-static void leave_undumpable(void) { prctl(PR_SET_DUMPABLE, 0); }
-static void clear_undumpable(void) { prctl(PR_SET_DUMPABLE, 1); }
-static void leave_mount(void) { ok_int(mount("left", place.there, "tmpfs", 0, NULL), 0, "a mount"); }
-static void clear_mount(void) { umount(place.there); }
-static void leave_group(void) {
-    char parent[GROUP_PATH] = "";
-    group_dir(getpid(), "pids", parent);
-    snprintf(left_group, sizeof left_group, "%s/runner-%d-left", parent, (int)getpid());
-    ok_int(mkdir(left_group, 0755), 0, "a group");
-}
-static void clear_group(void) { rmdir(left_group); }
-
-static const struct trace {
-    const char *name;
-    void (*leave)(void), (*clear)(void);
-    bool needs_root;
-} traces[] = {
-    {"fd", leave_fd, clear_fd, false},
-    {"thread", leave_thread, clear_thread, false},
-    {"child", leave_child, clear_child, false},
-    {"zombie", leave_zombie, clear_child, false},
-    {"umask", leave_umask, leave_umask, false},
-    {"cwd", leave_cwd, clear_cwd, false},
-    {"dumpable flag", leave_undumpable, clear_undumpable, false},
-    {"mount", leave_mount, clear_mount, true},
-    {"group", leave_group, clear_group, true},
-};
-
-/* The control of same_host(). */
-static void what_is_left_is_noticed(void) {
-    struct host before, now;
-    for (size_t i = 0; i < COUNT(traces); i++) {
-        if (traces[i].needs_root && !place.groups)
-            continue;
-        describe_host(&before);
-        traces[i].leave();
-        describe_host(&now);
-        traces[i].clear();
-        ok(strcmp(before.text, now.text) != 0, "a %s that is left is seen: %s", traces[i].name, now.text);
-        same_host(&before);
-    }
 }
 
 /* ------------------------------------------------------------------ the cases: each set with each kind of failure */

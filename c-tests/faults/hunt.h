@@ -1,5 +1,5 @@
-/* A thread of the host that finds the child of a start at the op at which it sleeps, and kills it there. Include after
- * poke.h. */
+/* A thread of the host that finds the child of a start at the op at which it sleeps, and kills it there. Include
+ * after poke.h. */
 
 #ifndef HUNT_H
 #define HUNT_H

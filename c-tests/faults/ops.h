@@ -1,5 +1,5 @@
-/* The ops of a start, read from what runner_explain() prints: `number stage[index] call(...)`, one a line. Include after
- * tap.h. */
+/* The ops of a start, read from what runner_explain() prints: `number stage[index] call(...)`, one a line. Include
+ * after tap.h. */
 
 #ifndef OPS_H
 #define OPS_H
@@ -47,8 +47,8 @@ TAP_HELPER void add_op(struct program *program, const char *site, const char *ca
         program->stop = op->number;
 }
 
-/* Takes `program->text` apart. `held`: the start is a held one, of which explain does not speak: it waits right before
- * the last steps. */
+/* Takes `program->text` apart. `held`: the start is a held one, of which explain does not speak: it waits right
+ * before the last steps. */
 TAP_HELPER void parse_program(struct program *program, bool held) {
     char *rest = program->text, *line;
     program->count = 0;
@@ -68,8 +68,8 @@ TAP_HELPER void parse_program(struct program *program, bool held) {
     ok(program->count > 5, "a program of %zu ops", program->count);
 }
 
-/* An errno that the call of an op may well fail with; EIO where nothing better is known. None that the library takes for
- * a missing call. */
+/* An errno that the call of an op may well fail with; EIO where nothing better is known. None of the new mount calls'
+ * is one that the library takes for a missing call. */
 TAP_HELPER int plausible_errno(const struct op *op) {
     static const struct {
         const char *call;

@@ -1,5 +1,5 @@
-/* The option sets: together they use every kind of op, in every kind of start. Include after filters.h, poke.h, root.h
- * and run.h. */
+/* The option sets: together they use every kind of op, in every kind of start. Include after filters.h, poke.h,
+ * root.h and run.h. */
 
 #ifndef SETS_H
 #define SETS_H
