@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 // Overridable, for a compiled test that runs elsewhere.
 var casesFile = from("RUNNER_CASES", "../cases.json")
+var sourceDir = from("RUNNER_SOURCE", ".")
 var headerFile = from("RUNNER_HEADER", "../../include/runner.h")
 
 func from(variable, otherwise string) string {
@@ -31,6 +33,20 @@ const roleVariable = "RUNNER_TEST_ROLE"
 
 var roles = map[string]func(){}
 
+// role is this program in another one.
+func role(name string) *exec.Cmd {
+	own, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.Command(own)
+	cmd.Env = append(os.Environ(), roleVariable+"="+name)
+	return cmd
+}
+
+// The main thread is the one that Go cannot end, so the tests, which end threads, run on others.
+func init() { runtime.LockOSThread() }
+
 func TestMain(m *testing.M) {
 	if role := roles[os.Getenv(roleVariable)]; role != nil {
 		role()
@@ -46,9 +62,7 @@ func TestMain(m *testing.M) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if code == 0 && after != before {
-		stacks := make([]byte, 1<<20)
-		stacks = stacks[:runtime.Stack(stacks, true)]
-		fmt.Printf("FAIL: left behind: %+v, before the tests %+v\n%s\n%s\n", after, before, fdList(), stacks)
+		fmt.Printf("FAIL: left behind: %+v, before the tests %+v\n%s\n%s\n", after, before, fdList(), stacks())
 		code = 1
 	}
 	os.Exit(code)
@@ -59,7 +73,15 @@ type counts struct{ fds, goroutines, children int }
 
 func footprint() counts {
 	runtime.GC()
-	return counts{len(fdList()), runtime.NumGoroutine(), len(children())}
+	all := stacks()
+	// The threads for death signals last as long as the process; there are few.
+	lasting := strings.Count(all, "created by librunner/runner.onLastingThread")
+	return counts{len(fdList()), strings.Count("\n"+all, "\ngoroutine ") - lasting, len(children())}
+}
+
+func stacks() string {
+	buffer := make([]byte, 1<<20)
+	return string(buffer[:runtime.Stack(buffer, true)])
 }
 
 func children() (pids []string) {

@@ -85,7 +85,7 @@ func (c *Cmd) spawn(ctx context.Context, io *stdio) (*Process, *os.File, error) 
 	if handle == nil {
 		return nil, nil, failed(&failure)
 	}
-	watch, err := pollable(C.runner_process_fd(handle))
+	watch, err := pollable(int(C.runner_process_fd(handle)))
 	if err != nil {
 		C.runner_process_free(handle)
 		return nil, nil, err

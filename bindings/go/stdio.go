@@ -76,8 +76,8 @@ func (s *stdio) all(c *Cmd) {
 func (s *stdio) standard(c *Cmd) {
 	stdin, stdout := s.reader(c.Stdin), s.writer(c, "Stdout", 1, c.Stdout)
 	stderr := stdout
-	// The library makes a pipe of its own for each fd that it reads.
-	if forwards := c.OutputLimit > 0; forwards || !same(c.Stdout, c.Stderr) {
+	// The library makes a pipe of its own for each fd that it reads, so these cannot share one.
+	if c.Stdout == nil || c.OutputLimit > 0 || !same(c.Stdout, c.Stderr) {
 		stderr = s.writer(c, "Stderr", 2, c.Stderr)
 	}
 	s.table = []int{stdin, stdout, stderr}

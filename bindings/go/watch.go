@@ -30,8 +30,8 @@ import (
 // the sleep is a new edge, and Go remembers it.
 
 // pollable is the duplicate.
-func pollable(fd C.int) (*os.File, error) {
-	own, err := duplicate(int(fd))
+func pollable(fd int) (*os.File, error) {
+	own, err := duplicate(fd)
 	if err != nil {
 		return nil, &Error{StageWatch, -1, err.(syscall.Errno), "a duplicate of the run's fd: " + err.Error()}
 	}
