@@ -1,0 +1,385 @@
+#!/bin/bash
+# Runs the C suite and the demo judge in containers, made by crun as root and as an ordinary user and by bwrap, with the
+# profile and the capabilities of docs/containers.md; then takes away what the library needs and checks that it says
+# what that page quotes.
+#   containers/test.sh C_TESTS EXAMPLES
+# The two are directories with built programs. An ordinary user runs only what he may.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(dirname "$here")
+page=$top/docs/containers.md
+[ $# = 2 ] || { sed -n '2,6s/^# //p' "$0"; exit 2; }
+c_tests=$(realpath "$1") examples=$(realpath "$2")
+library=$(ldd "$c_tests/options" | awk '$1 ~ /^librunner/ { print $3 }')
+
+work=$(mktemp -d)
+chmod 755 "$work"
+lanes=()
+passed=0 failed=0 skipped=0
+
+end() {
+    for lane in "${lanes[@]}"; do
+        kill "$lane" 2>/dev/null || true
+    done
+    for state in "$work"/*/state/*; do
+        [ ! -e "$state" ] || crun --root "$(dirname "$state")" delete -f "$(basename "$state")" 2>/dev/null || true
+    done
+    rm -rf "$work"
+}
+trap end EXIT
+
+fail() { echo "not ok: $*"; failed=$((failed + 1)); }
+pass() { passed=$((passed + 1)); }
+skip() { echo "skipped: $*"; skipped=$((skipped + 1)); }
+
+# ---- what is needed
+
+install_missing() {
+    local missing=()
+    command -v crun >/dev/null || missing+=(crun)
+    command -v bwrap >/dev/null || missing+=(bubblewrap)
+    command -v python3 >/dev/null || missing+=(python3)
+    command -v setpriv >/dev/null || missing+=(util-linux)
+    [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    echo "installing ${missing[*]}"
+    { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"; } \
+        >/dev/null 2>&1 || echo "apt cannot install ${missing[*]}"
+}
+
+# Says what stands in the way of a rootless container; nothing: none.
+no_rootless() {
+    as_user test -r "$library" -a -x "$c_tests/options" || { echo "$c_tests is not readable for an ordinary user"; return; }
+    as_user unshare --user --map-root-user --mount true 2>/dev/null || echo "an ordinary user may make no user namespace"
+}
+
+as_user() {
+    if [ "$(id -u)" = 0 ]; then
+        setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+
+# ---- containers
+
+# What is shown in a container beside /usr and /etc: the project, and where the library and the programs are.
+dirs="$top:$(dirname "$library"):$c_tests:$examples:$work/bin=/containers"
+
+# crun refuses machines where cgroup v2 lies beside v1, even when it is to leave cgroups alone. So it gets to see v2 only,
+# in a mount namespace of its own; the real tree stays reachable by another path.
+hybrid='
+    mount --make-rprivate /
+    if [ -d /sys/fs/cgroup/unified ]; then
+        mount --rbind /sys/fs/cgroup "$BUNDLE_CGROUPS"
+        mount --bind /sys/fs/cgroup/unified /sys/fs/cgroup
+    fi
+    cd "$1" && shift && exec "$@"'
+
+# container MODE[,CHANGE...] COMMAND...: its output, its exit status. 110 s at most.
+container() {
+    local mode=$1 bundle user=() enter=(unshare --mount)
+    shift
+    bundle=$(mktemp -d "$work/bundle.XXXXXX")
+    chmod 755 "$bundle"
+    mkdir "$bundle/state" "$bundle/cgroups"
+    export BUNDLE_DIRS=$dirs BUNDLE_CGROUPS=/sys/fs/cgroup
+    [ ! -d /sys/fs/cgroup/unified ] || BUNDLE_CGROUPS=$bundle/cgroups
+    python3 "$here/bundle.py" "$bundle" "$mode" "$@"
+    if [ "${mode%%,*}" = rootless ]; then
+        [ "$(id -u)" != 0 ] || chown -R 65534:65534 "$bundle"
+        user=(as_user env XDG_RUNTIME_DIR="$bundle/state" HOME="$bundle")
+        enter=(unshare --user --map-root-user --mount)
+    fi
+    "${user[@]}" "${enter[@]}" sh -euc "$hybrid" sh "$bundle" \
+        timeout -k 2 110 crun --root "$bundle/state" --cgroup-manager=disabled run "$(basename "$bundle")" </dev/null
+}
+
+# bubblewrap's own kind of container: rootless, without a profile. Its /dev/shm and /tmp are new.
+in_bwrap() {
+    local args=() link dir
+    for link in /bin /sbin /lib /lib32 /lib64 /libx32; do
+        if [ -L "$link" ]; then
+            args+=(--symlink "$(readlink "$link")" "$link")
+        elif [ -d "$link" ]; then
+            args+=(--ro-bind "$link" "$link")
+        fi
+    done
+    args+=(--proc /proc --dev /dev --tmpfs /tmp --chdir /tmp)
+    IFS=: read -ra shown <<<"$dirs"
+    for dir in "${shown[@]}"; do
+        args+=(--ro-bind "${dir%%=*}" "${dir##*=}")
+    done
+    as_user timeout -k 2 110 bwrap --unshare-all --die-with-parent --ro-bind /usr /usr --ro-bind /etc /etc "${args[@]}" \
+        "$@" </dev/null
+}
+
+enter_mode() { # MODE COMMAND...
+    if [ "$1" = bwrap ]; then
+        in_bwrap "${@:2}"
+    else
+        container "$@"
+    fi
+}
+
+# ---- the suite and the judge
+
+suite() { # MODE PROGRAM...
+    local mode=$1 programs=() name
+    shift
+    for name in "$@"; do
+        programs+=("$c_tests/$name")
+    done
+    echo "$mode: $# programs of the C suite"
+    enter_mode "$mode" sh "$here/inside.sh" "${programs[@]}" >"$work/$mode.tap" 2>&1 || true
+    awk -v mode="${mode%%,*}" -v wanted=$# -f "$here/tap.awk" "$here/excluded.txt" "$work/$mode.tap"
+}
+
+judge() { # MODE
+    local mode=$1 last
+    # Not as process 1: an attack would take itself for the judge, whose number it is given.
+    enter_mode "$mode" sh -c '"$@"; exit $?' sh "$examples/judge" "$top/examples/problems" >"$work/$mode.judge" 2>&1 || true
+    last=$(tail -n 1 "$work/$mode.judge")
+    if [[ $last =~ ^([0-9]+)\ verdicts,\ ([0-9]+)\ as\ expected$ ]] && [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]; then
+        echo "$mode: the judge: $last"
+        echo "@sum 1 0 0 0"
+    else
+        echo "$mode: the judge failed:"
+        grep -v ' yes ' "$work/$mode.judge" | tail -n 30 | sed 's/^/    /'
+        echo "@sum 0 1 0 0"
+    fi
+}
+
+small="binds errors filesystems hostile_hosts ids limits namespaces options ptrace root seccomp settings sync threads"
+
+lane_of_root() {
+    suite root $small caps cgroups run_cgroups run_output run_trees runs
+    judge root
+    judge userns
+    suite userns,cap-add=SYS_ADMIN errors fds hostile_hosts options threads
+}
+
+lane_of_engine_users() {
+    suite user $small caps fds guest_host hosts run_hosts
+    judge user
+    suite default options hostile_hosts run_output
+}
+
+lane_of_rootless_crun() {
+    suite rootless $small caps fds run_output
+    judge rootless
+}
+
+lane_of_bwrap() {
+    suite bwrap $small caps guest_host run_cgroups
+    judge bwrap
+}
+
+lane() { # FUNCTION...: each in turn, beside the other lanes
+    local name="$*"
+    {
+        for function in "$@"; do
+            "$function"
+        done
+    } >"$work/${name// /+}.lane" 2>&1 &
+    lanes+=($!)
+}
+
+wait_for_lanes() {
+    local log p f s
+    for pid in "${lanes[@]}"; do
+        wait "$pid" || fail "a lane ended with $?"
+    done
+    lanes=()
+    for log in "$work"/*.lane; do
+        grep -v '^@sum ' "$log" || true
+        while read -r _ p f s _; do
+            passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+        done < <(grep '^@sum ' "$log")
+    done
+}
+
+# ---- what the page quotes
+
+# The first column of its table, without the marks: the library's own words.
+quoted() {
+    awk -F'|' '/^\| What you see/ { on = 1; next } !/^\|/ { on = 0 } on && $2 ~ /`/ { print $2 }' "$page" |
+        sed 's/^ *`//; s/` *$//'
+}
+
+# says WORDS MODE[,CHANGE...] START_WORD...: the sentence of the page that has these words is in what the library says,
+# and the host program survives.
+says() {
+    local words=$1 mode=$2 sentence said
+    shift 2
+    sentence=$(quoted | grep -F -- "$words" || true)
+    if [ "$(wc -l <<<"$sentence")" != 1 ] || [ -z "$sentence" ]; then
+        fail "docs/containers.md has not exactly one row with: $words"
+        return
+    fi
+    said=$(container "$mode" "${start[@]}" "$@" 2>&1 || true)
+    if [[ $said == *"$sentence"* && $said == *"the host goes on"* ]]; then
+        pass
+        echo "$sentence" >>"$work/seen"
+    else
+        fail "$mode: start $*: the page says"
+        printf '    %s\n' "$sentence" "the library says"
+        sed 's/^/    /' <<<"$said"
+    fi
+}
+
+# The same options where nothing was taken away: the start must work, else the change is not what is to blame.
+works() { # MODE[,CHANGE...] START_WORD...
+    local mode=$1 said
+    shift
+    said=$(container "$mode" "${start[@]}" "$@" 2>&1 || true)
+    if [[ $said == started*"the host goes on"* ]]; then
+        pass
+    else
+        fail "$mode: start $*: $said"
+    fi
+}
+
+start=(/containers/start)
+
+messages_as_root() {
+    echo "what the library says where something is taken away"
+    local no_namespaces=(sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec /containers/start "$@"' sh)
+
+    works user user time
+    says "a container's seccomp profile, or a chroot" default user
+    says "namespaces need CAP_SYS_ADMIN" default pid
+    says "a time namespace needs clone3" user,profile=no-clone3 user time
+    says "personality: Operation" default fixed-addresses
+    says "does not have the call" user,profile=no-personality fixed-addresses
+    works user fixed-addresses
+
+    works user user pid mount root proc
+    works user,masked user pid mount root
+    works root,masked pid mount root proc
+    says "partly covered" user,masked user pid mount root proc
+    says "mount: Permission denied" root,profile=module pid mount root
+    says "or a LSM forbids mounts there" user,profile=module user pid mount root proc
+    says "not allowed in a user namespace" user,profile=no-mounts user pid mount root proc
+    says 'pivot_root "/tmp"' user,profile=no-pivot_root user pid mount root proc
+
+    works userns user
+    says "no permission to put a process" user,profile=module-users user
+    works userns user map=0:5
+    works userns credential=5
+    says "CAP_SETFCAP" userns,cap-drop=SETFCAP user
+    says "ids other than the caller's own" user user map=0:5
+    says "needs CAP_SETGID and CAP_SETUID" userns,cap-drop=SETUID credential=5
+    says "this id is not mapped" rootless user credential=5
+    works root,cap-add=NET_ADMIN net loopback
+    says "loopback (ioctl)" root net loopback
+    says "too many processes" user,processes=1 user
+
+    says "unprivileged_userns_clone" default,knob=unprivileged_userns_clone:0 user
+    says "apparmor_restrict_unprivileged_userns" default,knob=apparmor_restrict_unprivileged_userns:1 user
+    start=("${no_namespaces[@]}")
+    says "too many namespaces" userns,cap-add=SYS_RESOURCE user
+    start=(/containers/start)
+
+    says "no cgroup hierarchy is mounted" root,cgroups= pid
+    says "mounted read-only" root,cgroups=rro pid
+    says "not delegated to this user" user,cgroups=rw user
+    says "this is not in a mounted cgroup hierarchy" root cgroup-root=/usr
+}
+
+# A row that no test has seen must say so by the mark †.
+rows_without_test() {
+    local row
+    while IFS= read -r row; do
+        grep -qxF -- "$row" "$work/seen" || fail "docs/containers.md quotes what nothing here has seen: $row"
+    done < <(quoted | grep -v '†$')
+}
+
+# Mode default is what is left where nothing is allowed: a watched run ends by its limits all the same.
+nothing_allowed() {
+    local said
+    said=$(container default "$examples/run" 2>&1 || true)
+    if [[ $said == time_limit* ]]; then pass; else fail "examples/run where nothing is allowed: $said"; fi
+}
+
+# ---- the files beside this one
+
+# Every call that a start can make is allowed, and no call stands in two rules.
+profile_is_whole() {
+    local problems
+    problems=$(python3 - "$here/seccomp.json" "$top/src/sys/nr.rs" <<'PYTHON'
+import json, re, sys
+rules = json.load(open(sys.argv[1]))["syscalls"]
+names = [name for rule in rules for name in rule["names"]]
+allowed = {name for rule in rules if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]}
+calls = set(re.findall(r'sysno\(\s*"(\w+)"', open(sys.argv[2]).read()))
+if len(calls) < 50:
+    print("src/sys/nr.rs has only", len(calls), "calls?")
+for name in sorted(calls - allowed):
+    print("not allowed:", name)
+for name in sorted({name for name in names if names.count(name) > 1}):
+    print("twice:", name)
+PYTHON
+    )
+    if [ -z "$problems" ]; then pass; else fail "seccomp.json: $problems"; fi
+}
+
+# manifest FILE LINE...: it asks for what the mode is tested with.
+manifest() {
+    local file=$1 line
+    shift
+    for line in "$@"; do
+        if grep -qF -- "$line" "$here/$file"; then pass; else fail "$file does not have: $line"; fi
+    done
+}
+
+manifests() {
+    manifest docker-compose.yml 'user: "1000:1000"' 'cap_drop: [ALL]' 'no-new-privileges:true' 'seccomp:seccomp.json' \
+        'systempaths=unconfined' 'cap_add: [SYS_ADMIN]'
+    manifest judge.container 'DropCapability=all' "AddCapability=$(own_ids_caps 'CAP_%s ')" 'NoNewPrivileges=true' 'Unmask=ALL'
+    manifest kubernetes.yaml 'hostUsers: false' 'procMount: Unmasked' 'type: Localhost' 'allowPrivilegeEscalation: false' \
+        'drop: [ALL]' "add: [$(own_ids_caps '%s, ')]"
+    manifest nomad.hcl 'cap_add = ["sys_admin"]' '"seccomp=/etc/librunner/seccomp.json"'
+}
+
+# The capabilities of mode userns, each printed by a format; without the separator at the end.
+own_ids_caps() {
+    python3 -c 'import sys; sys.path[0] = sys.argv[1]; sys.dont_write_bytecode = True
+from bundle import OWN_IDS_CAPS
+print("".join(sys.argv[2] % name for name in OWN_IDS_CAPS).rstrip(", "))' "$here" "$1"
+}
+
+# ----
+
+install_missing
+mkdir "$work/bin"
+${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -I"$top/include" "$here/start.c" "$library" -Wl,-rpath,"$(dirname "$library")" \
+    -o "$work/bin/start"
+
+user_lanes=()
+blocker=$(no_rootless)
+for need in crun:lane_of_rootless_crun bwrap:lane_of_bwrap; do
+    if ! command -v "${need%%:*}" >/dev/null; then
+        skip "${need%%:*} is not installed"
+    elif [ -n "$blocker" ]; then
+        skip "rootless containers by ${need%%:*}: $blocker"
+    else
+        user_lanes+=("${need##*:}")
+    fi
+done
+if [ "$(id -u)" != 0 ]; then
+    skip "containers of root: not root"
+elif ! command -v crun >/dev/null; then
+    skip "containers of root: no crun"
+else
+    messages_as_root
+    nothing_allowed
+    rows_without_test
+    lane lane_of_root
+    user_lanes=(lane_of_engine_users "${user_lanes[@]}")
+fi
+[ ${#user_lanes[@]} = 0 ] || lane "${user_lanes[@]}"
+profile_is_whole
+manifests
+wait_for_lanes
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
