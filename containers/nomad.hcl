@@ -33,7 +33,7 @@ job "judge" {
           while read -r pid; do echo "$pid" >/sys/fs/cgroup/host/cgroup.procs; done </sys/fs/cgroup/cgroup.procs
           exec "$@"
           SCRIPT
-          , "sh"]
+        , "sh"]
         command = "judge"
       }
 

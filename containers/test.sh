@@ -46,10 +46,14 @@ install_missing() {
         >/dev/null 2>&1 || echo "apt cannot install ${missing[*]}"
 }
 
-# Says what stands in the way of a rootless container; nothing: none.
-no_rootless() {
-    as_user test -r "$library" -a -x "$c_tests/options" || { echo "$c_tests is not readable for an ordinary user"; return; }
-    as_user unshare --user --map-root-user --mount true 2>/dev/null || echo "an ordinary user may make no user namespace"
+# May an ordinary user make user namespaces on this machine? Without them only modes root and default would be left.
+have_user_namespaces() {
+    as_user unshare --user --map-root-user --mount true 2>/dev/null
+}
+
+# To an ordinary user outside of containers the library and the programs have to be readable.
+are_readable() {
+    as_user test -r "$library" -a -x "$c_tests/options"
 }
 
 as_user() {
@@ -151,25 +155,28 @@ judge() { # MODE
 
 small="binds errors filesystems hostile_hosts ids limits namespaces options ptrace root seccomp settings sync threads"
 
-lane_of_root() {
+in_root() {
     suite root $small caps cgroups run_cgroups run_output run_trees runs
     judge root
-    judge userns
-    suite userns,cap-add=SYS_ADMIN errors fds hostile_hosts options threads
 }
 
-lane_of_engine_users() {
+in_user() {
     suite user $small caps fds guest_host hosts run_hosts
     judge user
+}
+
+in_userns_and_default() {
+    judge userns
+    suite userns,cap-add=SYS_ADMIN errors fds hostile_hosts options threads
     suite default options hostile_hosts run_output
 }
 
-lane_of_rootless_crun() {
+in_rootless() {
     suite rootless $small caps fds run_output
     judge rootless
 }
 
-lane_of_bwrap() {
+in_bubblewrap() {
     suite bwrap $small caps guest_host run_cgroups
     judge bwrap
 }
@@ -200,90 +207,95 @@ wait_for_lanes() {
 
 # ---- what the page quotes
 
-# The first column of its table, without the marks: the library's own words.
+# The first column of its table: the library's own words, and the mark † behind them where no test sees them.
 quoted() {
     awk -F'|' '/^\| What you see/ { on = 1; next } !/^\|/ { on = 0 } on && $2 ~ /`/ { print $2 }' "$page" |
-        sed 's/^ *`//; s/` *$//'
+        sed 's/^ *`//; s/`\( *†\)\{0,1\} *$/\1/'
 }
 
-# says WORDS MODE[,CHANGE...] START_WORD...: the sentence of the page that has these words is in what the library says,
-# and the host program survives.
+# What is run in the container: "start WORD..." (start.c), "probe", or either after "switched-off": no user namespaces in it.
+command_of() {
+    case $1 in
+        start) command=(/containers/start "${@:2}") ;;
+        probe) command=(sh -c '"$0" && echo "the host goes on"' "$examples/probe") ;;
+        switched-off)
+            command_of "${@:2}"
+            command=(sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"' sh "${command[@]}")
+            ;;
+    esac
+}
+
+# says WORDS MODE[,CHANGE...] COMMAND...: the sentence of the page that has these words is in what the library says, and
+# the host program survives.
 says() {
-    local words=$1 mode=$2 sentence said
-    shift 2
+    local words=$1 mode=$2 sentence said command
+    command_of "${@:3}"
     sentence=$(quoted | grep -F -- "$words" || true)
-    if [ "$(wc -l <<<"$sentence")" != 1 ] || [ -z "$sentence" ]; then
+    if [ -z "$sentence" ] || [ "$(wc -l <<<"$sentence")" != 1 ]; then
         fail "docs/containers.md has not exactly one row with: $words"
         return
     fi
-    said=$(container "$mode" "${start[@]}" "$@" 2>&1 || true)
+    said=$(container "$mode" "${command[@]}" 2>&1 || true)
     if [[ $said == *"$sentence"* && $said == *"the host goes on"* ]]; then
         pass
         echo "$sentence" >>"$work/seen"
     else
-        fail "$mode: start $*: the page says"
+        fail "$mode: ${*:3}: the page says"
         printf '    %s\n' "$sentence" "the library says"
         sed 's/^/    /' <<<"$said"
     fi
 }
 
-# The same options where nothing was taken away: the start must work, else the change is not what is to blame.
-works() { # MODE[,CHANGE...] START_WORD...
-    local mode=$1 said
-    shift
-    said=$(container "$mode" "${start[@]}" "$@" 2>&1 || true)
-    if [[ $said == started*"the host goes on"* ]]; then
-        pass
-    else
-        fail "$mode: start $*: $said"
-    fi
+# works MODE[,CHANGE...] COMMAND...: the control. Where nothing was taken away the start works.
+works() {
+    local mode=$1 said command
+    command_of "${@:2}"
+    said=$(container "$mode" "${command[@]}" 2>&1 || true)
+    if [[ $said == started*"the host goes on"* ]]; then pass; else fail "$mode: ${*:2}: $said"; fi
 }
 
-start=(/containers/start)
-
-messages_as_root() {
+messages() {
     echo "what the library says where something is taken away"
-    local no_namespaces=(sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec /containers/start "$@"' sh)
+    works user start user time
+    says "a container's seccomp profile, or a chroot" default start user
+    says "namespaces need CAP_SYS_ADMIN" default start pid
+    says "no permission to put a process" user,profile=module-users start user
+    says "a time namespace needs clone3" user,profile=no-clone3 start user time
+    says "clone3 is refused" default probe
+    works user start fixed-addresses
+    says "personality: Operation" default start fixed-addresses
+    says "does not have the call" user,profile=no-personality start fixed-addresses
 
-    works user user time
-    says "a container's seccomp profile, or a chroot" default user
-    says "namespaces need CAP_SYS_ADMIN" default pid
-    says "a time namespace needs clone3" user,profile=no-clone3 user time
-    says "personality: Operation" default fixed-addresses
-    says "does not have the call" user,profile=no-personality fixed-addresses
-    works user fixed-addresses
+    works root,masked start pid mount root proc
+    works user,masked start user pid mount root
+    works user start user pid mount root proc
+    says "mount: Permission denied" root,profile=module start pid mount root
+    says "or a LSM forbids mounts there" user,profile=module start user pid mount root proc
+    says "not allowed in a user namespace" user,profile=no-mounts start user pid mount root proc
+    says 'pivot_root "/tmp"' user,profile=no-pivot_root start user pid mount root proc
+    says "partly covered" user,masked start user pid mount root proc
 
-    works user user pid mount root proc
-    works user,masked user pid mount root
-    works root,masked pid mount root proc
-    says "partly covered" user,masked user pid mount root proc
-    says "mount: Permission denied" root,profile=module pid mount root
-    says "or a LSM forbids mounts there" user,profile=module user pid mount root proc
-    says "not allowed in a user namespace" user,profile=no-mounts user pid mount root proc
-    says 'pivot_root "/tmp"' user,profile=no-pivot_root user pid mount root proc
+    works userns start user map=0:5
+    works userns start credential=5
+    says "CAP_SETFCAP" userns,cap-drop=SETFCAP start user
+    says "ids other than the caller's own" user start user map=0:5
+    says "needs CAP_SETGID and CAP_SETUID" userns,cap-drop=SETUID start credential=5
+    says "this id is not mapped" userns start credential=70000
+    works root,cap-add=NET_ADMIN start net loopback
+    works user start user net loopback
+    says "loopback (ioctl)" root start net loopback
+    says "too many processes" user,processes=1 start user
 
-    works userns user
-    says "no permission to put a process" user,profile=module-users user
-    works userns user map=0:5
-    works userns credential=5
-    says "CAP_SETFCAP" userns,cap-drop=SETFCAP user
-    says "ids other than the caller's own" user user map=0:5
-    says "needs CAP_SETGID and CAP_SETUID" userns,cap-drop=SETUID credential=5
-    says "this id is not mapped" rootless user credential=5
-    works root,cap-add=NET_ADMIN net loopback
-    says "loopback (ioctl)" root net loopback
-    says "too many processes" user,processes=1 user
+    works userns start user
+    says "too many namespaces" userns,cap-add=SYS_RESOURCE switched-off start user
+    says "user namespaces are switched off" userns,cap-add=SYS_RESOURCE switched-off probe
+    says "unprivileged_userns_clone" default,knob=unprivileged_userns_clone:0 start user
+    says "apparmor_restrict_unprivileged_userns" default,knob=apparmor_restrict_unprivileged_userns:1 start user
 
-    says "unprivileged_userns_clone" default,knob=unprivileged_userns_clone:0 user
-    says "apparmor_restrict_unprivileged_userns" default,knob=apparmor_restrict_unprivileged_userns:1 user
-    start=("${no_namespaces[@]}")
-    says "too many namespaces" userns,cap-add=SYS_RESOURCE user
-    start=(/containers/start)
-
-    says "no cgroup hierarchy is mounted" root,cgroups= pid
-    says "mounted read-only" root,cgroups=rro pid
-    says "not delegated to this user" user,cgroups=rw user
-    says "this is not in a mounted cgroup hierarchy" root cgroup-root=/usr
+    says "no cgroup hierarchy is mounted" root,cgroups= start pid
+    says "mounted read-only" root,cgroups=rro start pid
+    says "not delegated to this user" user,cgroups=rw start user
+    says "this is not in a mounted cgroup hierarchy" root start cgroup-root=/usr
 }
 
 # A row that no test has seen must say so by the mark †.
@@ -355,29 +367,29 @@ mkdir "$work/bin"
 ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -I"$top/include" "$here/start.c" "$library" -Wl,-rpath,"$(dirname "$library")" \
     -o "$work/bin/start"
 
-user_lanes=()
-blocker=$(no_rootless)
-for need in crun:lane_of_rootless_crun bwrap:lane_of_bwrap; do
+rootless=()
+for need in crun:in_rootless bwrap:in_bubblewrap; do
     if ! command -v "${need%%:*}" >/dev/null; then
         skip "${need%%:*} is not installed"
-    elif [ -n "$blocker" ]; then
-        skip "rootless containers by ${need%%:*}: $blocker"
+    elif ! are_readable; then
+        skip "rootless containers by ${need%%:*}: $c_tests is not readable for an ordinary user"
     else
-        user_lanes+=("${need##*:}")
+        rootless+=("${need##*:}")
     fi
 done
-if [ "$(id -u)" != 0 ]; then
-    skip "containers of root: not root"
-elif ! command -v crun >/dev/null; then
-    skip "containers of root: no crun"
-else
-    messages_as_root
+if ! have_user_namespaces; then
+    skip "all containers: ordinary users may make no user namespaces on this machine"
+elif [ "$(id -u)" = 0 ] && command -v crun >/dev/null; then
+    messages
     nothing_allowed
     rows_without_test
-    lane lane_of_root
-    user_lanes=(lane_of_engine_users "${user_lanes[@]}")
+    lane in_root
+    lane in_user
+    lane in_userns_and_default "${rootless[@]}"
+else
+    skip "containers of root: they need root and crun"
+    [ ${#rootless[@]} = 0 ] || lane "${rootless[@]}"
 fi
-[ ${#user_lanes[@]} = 0 ] || lane "${user_lanes[@]}"
 profile_is_whole
 manifests
 wait_for_lanes
