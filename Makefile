@@ -18,7 +18,7 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all examples demo test test-rust test-header test-c test-c-user test-asan test-faults test-examples test-vm bench bench-start bench-runs header \
+.PHONY: all examples faults-lib demo test test-rust test-header test-c test-c-user test-asan test-faults test-examples test-vm bench bench-start bench-runs header \
 	header-check lint clean help
 
 all: lib examples
@@ -98,10 +98,12 @@ test-examples: examples
 
 # A library of which ops can be made to fail.
 FAULTS = target/faults/release
-$(BUILD)/faults/%: c-tests/faults/%.c $(wildcard c-tests/*.h) include/runner.h
+faults-lib:
 	$(CARGO) build --release --features faults --target-dir target/faults
+$(BUILD)/faults/%: c-tests/faults/%.c $(wildcard c-tests/faults/*.h c-tests/*.h) include/runner.h | faults-lib
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) $< -o $@ -Iinclude -Ic-tests -L$(FAULTS) -lrunner -Wl,-rpath,$(CURDIR)/$(FAULTS) -pthread
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) $< -o $@ -Iinclude -Ic-tests -L$(FAULTS) -lrunner \
+		-Wl,-rpath,$(CURDIR)/$(FAULTS) -pthread
 
 ## make test-faults   every op of many kinds of launch fails in turn, and the child is killed there
 test-faults: $(BUILD)/faults/faults $(GUEST_PROGRAMS)

@@ -42,6 +42,8 @@ static const char *name_in_message(const struct set *set, const struct op *op) {
             *procs = '\0';
         if (number != NULL)
             *strchrnul(number + strlen("/runner-"), '-') = '\0';
+        /* A message cuts a long path in its middle; the hierarchy stands at the beginning. */
+        name[36] = '\0';
         return name;
     case RUNNER_STAGE_ID_MAP:
     case RUNNER_STAGE_OOM_SCORE_ADJ:

@@ -5,7 +5,7 @@ use super::make::{Child, End};
 use crate::error::{reason, Error};
 use crate::host::Host;
 use crate::pieces::Piece;
-use crate::program::{Act, Op};
+use crate::program::{Act, Arg, Op};
 use crate::runner::{IdMap, Runner};
 use crate::stage::Stage;
 use crate::sys::nr;
@@ -241,8 +241,20 @@ fn without_index(op: &Op, runner: &Runner) -> String {
             ),
             None => op.site.stage.to_string(),
         },
-        stage => format!("{stage}{}", call_name(op)),
+        stage => format!("{stage}{}{}", path_of(op), call_name(op)),
     }
+}
+
+/// The file that it was about, where the stage does not say it.
+fn path_of(op: &Op) -> String {
+    let Act::Call(call) = &op.act else {
+        return String::new();
+    };
+    let path = call.args.iter().find_map(|arg| match arg {
+        Arg::Text(text) if text.as_cstr().to_bytes().contains(&b'/') => Some(text.brief()),
+        _ => None,
+    });
+    path.map_or(String::new(), |path| format!(" {path}"))
 }
 
 /// Which call it was, where the stage does not say it.

@@ -315,7 +315,7 @@ impl Child {
         let traced = self.parts.program.traced;
         let executed = |pid| match traced {
             // Its tracer is one to be told, whatever its exit signal.
-            true => !reap::is_dead(pid),
+            true => reap::is_handed_over(pid),
             false => reap::has_executed(pid),
         };
         if errno == 0 && (at_exec || traced) && executed(self.pid) {

@@ -4,7 +4,7 @@
 //! where the host ignores SIGCHLD. An exec gives it SIGCHLD (wait(2), __WCLONE), which also tells the two apart.
 
 use crate::run::cgroup::Cpu;
-use crate::run::End;
+use crate::run::{procfs, End};
 use crate::sys::{self, nr};
 use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
@@ -36,11 +36,33 @@ pub fn is_dead(pid: i32) -> bool {
     ended(pid, libc::__WALL).unwrap_or(true)
 }
 
+const STOPS: [i32; 2] = [libc::CLD_TRAPPED, libc::CLD_STOPPED];
+
 /// Whether a traced child is stopped.
 pub fn is_stopped(pid: i32) -> bool {
-    let stops = [libc::CLD_TRAPPED, libc::CLD_STOPPED];
-    event(pid, libc::WSTOPPED | libc::__WALL).is_some_and(|code| stops.contains(&code))
+    event(pid, libc::WSTOPPED | libc::__WALL).is_some_and(|code| STOPS.contains(&code))
 }
+
+/// Whether a traced child, which has let go of the memory, is stopped for its tracer; else it is dead. It comes to one
+/// of both: an exec stops it, and before it is a zombie a dying one is neither for a while.
+pub fn is_handed_over(pid: i32) -> bool {
+    for _ in 0..LOOKS {
+        match event(pid, libc::WEXITED | libc::WSTOPPED | libc::__WALL) {
+            None => return false,
+            Some(0) => {}
+            Some(code) => return STOPS.contains(&code),
+        }
+        // A wait of another thread may have taken the stop, but not the state.
+        if procfs::stat(pid).is_some_and(|stat| "tT".contains(stat.state)) {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_micros(100));
+    }
+    true
+}
+
+/// Some seconds. Only where /proc is not mounted and somebody else's wait has taken the stop does it come to this.
+const LOOKS: u32 = 20_000;
 
 /// None: there is no such child. A traced one is always of the kind, and its stops are told too.
 fn ended(pid: i32, kind: i32) -> Option<bool> {

@@ -23,7 +23,7 @@ mod live;
 pub mod missing;
 pub(crate) mod options;
 pub(crate) mod outcome;
-mod procfs;
+pub(crate) mod procfs;
 mod spawn;
 mod stdio;
 mod tree;
