@@ -26,6 +26,9 @@
  * 10 ms only, or at once by a new runner.)
  * No function prints, exits or aborts, except that the Rust runtime aborts where no memory can be had at all.
  *
+ * Sources. What a text ends with says where more is told: man pages, the kernel since when, and, as `forkexec:`, the
+ * field of Go's forkexec.Runner (go-sandbox) that is for the same.
+ *
  * Growth. Structs that the library fills begin with their size and grow at the end only. Numbers (stages, flags)
  * are never changed or reused.
  */
@@ -770,7 +773,7 @@ void runner_free(runner_t *runner);
  * new root and working directory; there is no search of PATH. Where runner_set_exec_fd() is set, `argv[0]` is
  * only a name.
  *
- * Returns 0, or -EINVAL: NULL or empty. Since 0.1.0. Seed: Args. execve(2).
+ * Returns 0, or -EINVAL: NULL or empty. Since 0.1.0. forkexec: Args. execve(2).
  */
 int runner_set_args(runner_t *runner,
                     const char *const *argv);
@@ -779,7 +782,7 @@ int runner_set_args(runner_t *runner,
  * Sets the whole environment, `NAME=value` each, ended by NULL. The default is an empty environment: nothing
  * of the host's is inherited.
  *
- * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: Env. environ(7).
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: Env. environ(7).
  */
 int runner_set_env(runner_t *runner,
                    const char *const *envp);
@@ -791,7 +794,7 @@ int runner_set_env(runner_t *runner,
  * exception: where the file is a script (`#!`), its interpreter opens it as /dev/fd/N, so N stays open in the
  * program, and /dev/fd and /proc have to exist inside the root; the start fails with ENOENT where they do not.
  *
- * Returns 0, or -EINVAL: below -1. Since 0.1.0. Seed: ExecFile. Linux 3.19.
+ * Returns 0, or -EINVAL: below -1. Since 0.1.0. forkexec: ExecFile. Linux 3.19.
  */
 int runner_set_exec_fd(runner_t *runner,
                        int fd);
@@ -803,7 +806,7 @@ int runner_set_exec_fd(runner_t *runner,
  * The default, without this call: 0, 1 and 2 are /dev/null. n = 0: the program has no files at all. A directory
  * at 0, 1 or 2 is refused when the run starts (see runner_set_allow_directory_files()).
  *
- * Returns 0, or -EINVAL: NULL with n above 0, an entry below -1, n above 1048576. Since 0.1.0. Seed: Files.
+ * Returns 0, or -EINVAL: NULL with n above 0, an entry below -1, n above 1048576. Since 0.1.0. forkexec: Files.
  */
 int runner_set_files(runner_t *runner,
                      const int *fds,
@@ -821,7 +824,7 @@ int runner_set_allow_directory_files(runner_t *runner,
 /**
  * Sets the working directory, entered after the new root. Without it: `/` in a new root, else the host's own.
  *
- * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. Seed: WorkDir. chdir(2).
+ * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. forkexec: WorkDir. chdir(2).
  */
 int runner_set_workdir(runner_t *runner,
                        const char *path);
@@ -829,7 +832,7 @@ int runner_set_workdir(runner_t *runner,
 /**
  * Sets the host name, 1 to 64 bytes. The start needs CLONE_NEWUTS, and fails where the name cannot be set.
  *
- * Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. Seed: HostName. sethostname(2).
+ * Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. forkexec: HostName. sethostname(2).
  */
 int runner_set_hostname(runner_t *runner,
                         const char *name);
@@ -837,7 +840,7 @@ int runner_set_hostname(runner_t *runner,
 /**
  * Sets the NIS domain name, 1 to 64 bytes. The start needs CLONE_NEWUTS, and fails where it cannot be set.
  *
- * Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. Seed: DomainName. setdomainname(2).
+ * Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. forkexec: DomainName. setdomainname(2).
  */
 int runner_set_domainname(runner_t *runner,
                           const char *name);
@@ -848,9 +851,11 @@ int runner_set_domainname(runner_t *runner,
  *
  * An ordinary user needs CLONE_NEWUSER for any of the others. With CLONE_NEWPID the program is pid 1 of its
  * namespace: signals without a handler, SIGKILL and SIGSTOP from inside among them, do not reach it, and
- * everything in the namespace dies with it. CLONE_NEWTIME needs clone3 (Linux 5.6).
+ * everything in the namespace dies with it; abort(3) ends it by SIGSEGV. CLONE_NEWTIME needs clone3 (Linux 5.6). The
+ * root of a cgroup namespace is the host's own cgroup, also where the run has one of its own: for that one use
+ * runner_set_unshare_cgroup_after_sync().
  *
- * Returns 0, or -EINVAL: any other flag. Since 0.1.0. Seed: UnshareFlags. namespaces(7).
+ * Returns 0, or -EINVAL: any other flag. Since 0.1.0. forkexec: UnshareFlags. namespaces(7).
  */
 int runner_set_unshare_flags(runner_t *runner,
                              uint64_t flags);
@@ -864,7 +869,7 @@ int runner_set_unshare_flags(runner_t *runner,
  * Started by root without any line, the program is the real root to every file that it can reach: map it to an
  * unprivileged id, or drop capabilities and mask /proc.
  *
- * Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. Seed: UIDMappings.
+ * Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. forkexec: UIDMappings.
  * user_namespaces(7).
  */
 int runner_add_uid_mapping(runner_t *runner,
@@ -875,7 +880,7 @@ int runner_add_uid_mapping(runner_t *runner,
 /**
  * Adds a line to the group id map: the same as runner_add_uid_mapping(), for groups (CAP_SETGID).
  *
- * Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. Seed: GIDMappings.
+ * Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. forkexec: GIDMappings.
  * user_namespaces(7).
  */
 int runner_add_gid_mapping(runner_t *runner,
@@ -896,7 +901,7 @@ int runner_clear_mappings(runner_t *runner);
  *
  * Without this call it is denied, except where runner_set_credential() needs it and the caller may grant it.
  *
- * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: GIDMappingsEnableSetgroups. user_namespaces(7).
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: GIDMappingsEnableSetgroups. user_namespaces(7).
  */
 int runner_set_allow_setgroups(runner_t *runner,
                                bool allow);
@@ -912,7 +917,7 @@ int runner_set_allow_setgroups(runner_t *runner,
  * memory is not dumpable (PR_GET_DUMPABLE), which keeps the new user out of it; afterwards it is as before.
  *
  * Returns 0, or -EINVAL: an id of (uint32_t)-1, NULL with n above 0, n above 65536. Since 0.1.0.
- * Seed: Credential. credentials(7).
+ * forkexec: Credential. credentials(7).
  */
 int runner_set_credential(runner_t *runner,
                           uint32_t uid,
@@ -933,7 +938,7 @@ int runner_clear_credential(runner_t *runner);
  * A hard limit above the caller's own needs CAP_SYS_RESOURCE. A resource that stands twice gets the later one.
  * RLIMIT_NPROC counts every process of the user id, not those of the run; RLIMIT_CPU is in seconds.
  *
- * Returns 0, or -EINVAL: an unknown resource, soft above hard. Since 0.1.0. Seed: RLimits. getrlimit(2).
+ * Returns 0, or -EINVAL: an unknown resource, soft above hard. Since 0.1.0. forkexec: RLimits. getrlimit(2).
  */
 int runner_add_rlimit(runner_t *runner,
                       int resource,
@@ -951,7 +956,7 @@ int runner_clear_rlimits(runner_t *runner);
  * Sets whether an exec, the program's own included, can gain no privileges: set-user-ID bits and file
  * capabilities are ignored from then on. runner_set_seccomp() implies it.
  *
- * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: NoNewPrivs. PR_SET_NO_NEW_PRIVS(2const), Linux 3.5.
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: NoNewPrivs. PR_SET_NO_NEW_PRIVS(2const), Linux 3.5.
  */
 int runner_set_no_new_privs(runner_t *runner,
                             bool on);
@@ -965,7 +970,7 @@ int runner_set_no_new_privs(runner_t *runner,
  * user.max_user_namespaces keeps the program from making one.) false: nothing is dropped, and runner_keep_caps() is
  * forgotten.
  *
- * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: DropCaps. capabilities(7).
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: DropCaps. capabilities(7).
  */
 int runner_set_drop_caps(runner_t *runner,
                          bool on);
@@ -989,7 +994,7 @@ int runner_keep_caps(runner_t *runner,
  * checking the architecture and the number's bit 30.
  *
  * Returns 0, or -EINVAL: NULL, a length of 0 or above 4096. The start fails with EINVAL (stage seccomp) where the
- * kernel refuses the program. Since 0.1.0. Seed: Seccomp. seccomp(2), Linux 3.17.
+ * kernel refuses the program. Since 0.1.0. forkexec: Seccomp. seccomp(2), Linux 3.17.
  */
 int runner_set_seccomp(runner_t *runner,
                        const struct sock_filter *filter,
@@ -1011,7 +1016,7 @@ int runner_clear_seccomp(runner_t *runner);
  * (PTRACE_O_TRACESECCOMP) first; the exec happens after the tracer continues it. Only the thread that
  * started it can wait for it and continue it: in Go, runtime.LockOSThread().
  *
- * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: Ptrace. ptrace(2).
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: Ptrace. ptrace(2).
  */
 int runner_set_ptrace(runner_t *runner,
                       bool on);
@@ -1021,7 +1026,7 @@ int runner_set_ptrace(runner_t *runner,
  * is executed. The start returns then; SIGCONT, or the tracer, lets it go on. waitpid(2) with WUNTRACED sees
  * the stop.
  *
- * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: StopBeforeSeccomp.
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: StopBeforeSeccomp.
  */
 int runner_set_stop_before_seccomp(runner_t *runner,
                                    bool on);
@@ -1035,7 +1040,7 @@ int runner_set_stop_before_seccomp(runner_t *runner,
  * `ctx` is passed on and has to live as long as the runner can be started, its copies included. Where a callback is
  * a burden, use runner_start_held() instead. In a held start the callback runs before the hold.
  *
- * Returns 0, or -EINVAL: NULL runner. Since 0.1.0. Seed: SyncFunc.
+ * Returns 0, or -EINVAL: NULL runner. Since 0.1.0. forkexec: SyncFunc.
  */
 int runner_set_sync_func(runner_t *runner,
                          int (*func)(pid_t pid, void *ctx),
@@ -1045,7 +1050,7 @@ int runner_set_sync_func(runner_t *runner,
  * Sets the cgroup v2 directory, by an fd (O_PATH will do), in which the program is born (CLONE_INTO_CGROUP,
  * Linux 5.7; on older kernels it joins by writing cgroup.procs). -1 clears.
  *
- * Returns 0, or -EINVAL: below -1. Since 0.1.0. Seed: CgroupFD. cgroups(7).
+ * Returns 0, or -EINVAL: below -1. Since 0.1.0. forkexec: CgroupFd. cgroups(7).
  */
 int runner_set_cgroup_fd(runner_t *runner,
                          int fd);
@@ -1074,7 +1079,7 @@ int runner_clear_cgroups(runner_t *runner);
  * Sets whether a cgroup namespace is made after the callback or hold, instead of with the others, so that its
  * root is the cgroup into which the process was put meanwhile. CLONE_NEWCGROUP need not be set.
  *
- * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: UnshareCgroupAfterSync. cgroup_namespaces(7).
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: UnshareCgroupAfterSync. cgroup_namespaces(7).
  */
 int runner_set_unshare_cgroup_after_sync(runner_t *runner,
                                          bool on);
@@ -1083,7 +1088,7 @@ int runner_set_unshare_cgroup_after_sync(runner_t *runner,
  * Sets whether the program's fd 0, a terminal, becomes its controlling terminal. Needs a new session, which is
  * the default.
  *
- * Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: CTTY. TIOCSCTTY(2const).
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: CTTY. TIOCSCTTY(2const).
  */
 int runner_set_ctty(runner_t *runner,
                     bool on);
@@ -1176,7 +1181,7 @@ int runner_set_loopback_up(runner_t *runner, bool on);
  * `path` is any existing directory of the host but `/`; what is in it is not touched, only covered in the new mount
  * namespace. The start needs CLONE_NEWNS, and CAP_SYS_ADMIN or CLONE_NEWUSER.
  *
- * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. Seed: PivotRoot. pivot_root(2).
+ * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. forkexec: PivotRoot. pivot_root(2).
  */
 int runner_set_pivot_root(runner_t *runner,
                           const char *path);
@@ -1205,7 +1210,7 @@ int runner_set_root_writable(runner_t *runner,
  * working directory.
  *
  * Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, unknown flags, a bind without a
- * source, a new mount without a type. Since 0.1.0. Seed: Mounts. mount(2).
+ * source, a new mount without a type. Since 0.1.0. forkexec: Mounts. mount(2).
  */
 int runner_add_mount(runner_t *runner,
                      const char *source,
@@ -1340,7 +1345,7 @@ int runner_error_format(const struct runner_error_t *error,
  * `err` may be NULL; it is filled on success too (stage 0, err 0).
  *
  * Returns the pid, or a negative errno. Any thread may start any runner, and several threads the same one.
- * Since 0.1.0. Seed: Start.
+ * Since 0.1.0. forkexec: Start.
  */
 pid_t runner_start(const runner_t *runner,
                    struct runner_error_t *err);
@@ -1470,7 +1475,8 @@ int runner_set_process_limit(runner_t *runner,
 
 /**
  * Sets how many bytes the run may write: to all captured fds together, and to any one file (RLIMIT_FSIZE, unless
- * runner_add_rlimit() has set one). UINT64_MAX: any, the default. More ends the run.
+ * runner_add_rlimit() has set one). UINT64_MAX: any, the default. More ends the run; but the first process of a pid
+ * namespace is deaf to SIGXFSZ, so its write to a file fails with EFBIG, it goes on, and no verdict tells.
  *
  * Returns 0, or -EINVAL: NULL. Since 0.1.0. getrlimit(2).
  */

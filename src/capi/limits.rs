@@ -75,7 +75,8 @@ pub unsafe extern "C" fn runner_set_process_limit(runner: *mut Runner, n: u64) -
 }
 
 /// Sets how many bytes the run may write: to all captured fds together, and to any one file (RLIMIT_FSIZE, unless
-/// runner_add_rlimit() has set one). UINT64_MAX: any, the default. More ends the run.
+/// runner_add_rlimit() has set one). UINT64_MAX: any, the default. More ends the run; but the first process of a pid
+/// namespace is deaf to SIGXFSZ, so its write to a file fails with EFBIG, it goes on, and no verdict tells.
 ///
 /// Returns 0, or -EINVAL: NULL. Since 0.1.0. getrlimit(2).
 #[no_mangle]

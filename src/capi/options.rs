@@ -62,7 +62,7 @@ pub unsafe extern "C" fn runner_free(runner: *mut Runner) {
 /// new root and working directory; there is no search of PATH. Where runner_set_exec_fd() is set, `argv[0]` is
 /// only a name.
 ///
-/// Returns 0, or -EINVAL: NULL or empty. Since 0.1.0. Seed: Args. execve(2).
+/// Returns 0, or -EINVAL: NULL or empty. Since 0.1.0. forkexec: Args. execve(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_args(runner: *mut Runner, argv: *const *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn runner_set_args(runner: *mut Runner, argv: *const *cons
 /// Sets the whole environment, `NAME=value` each, ended by NULL. The default is an empty environment: nothing
 /// of the host's is inherited.
 ///
-/// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: Env. environ(7).
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: Env. environ(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_env(runner: *mut Runner, envp: *const *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn runner_set_env(runner: *mut Runner, envp: *const *const
 /// exception: where the file is a script (`#!`), its interpreter opens it as /dev/fd/N, so N stays open in the
 /// program, and /dev/fd and /proc have to exist inside the root; the start fails with ENOENT where they do not.
 ///
-/// Returns 0, or -EINVAL: below -1. Since 0.1.0. Seed: ExecFile. Linux 3.19.
+/// Returns 0, or -EINVAL: below -1. Since 0.1.0. forkexec: ExecFile. Linux 3.19.
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_exec_fd(runner: *mut Runner, fd: c_int) -> c_int {
     // SAFETY: by the header's conventions.
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn runner_set_exec_fd(runner: *mut Runner, fd: c_int) -> c
 /// The default, without this call: 0, 1 and 2 are /dev/null. n = 0: the program has no files at all. A directory
 /// at 0, 1 or 2 is refused when the run starts (see runner_set_allow_directory_files()).
 ///
-/// Returns 0, or -EINVAL: NULL with n above 0, an entry below -1, n above 1048576. Since 0.1.0. Seed: Files.
+/// Returns 0, or -EINVAL: NULL with n above 0, an entry below -1, n above 1048576. Since 0.1.0. forkexec: Files.
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_files(
     runner: *mut Runner,
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn runner_set_allow_directory_files(
 
 /// Sets the working directory, entered after the new root. Without it: `/` in a new root, else the host's own.
 ///
-/// Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. Seed: WorkDir. chdir(2).
+/// Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. forkexec: WorkDir. chdir(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_workdir(runner: *mut Runner, path: *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn runner_set_workdir(runner: *mut Runner, path: *const c_
 
 /// Sets the host name, 1 to 64 bytes. The start needs CLONE_NEWUTS, and fails where the name cannot be set.
 ///
-/// Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. Seed: HostName. sethostname(2).
+/// Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. forkexec: HostName. sethostname(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_hostname(runner: *mut Runner, name: *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn runner_set_hostname(runner: *mut Runner, name: *const c
 
 /// Sets the NIS domain name, 1 to 64 bytes. The start needs CLONE_NEWUTS, and fails where it cannot be set.
 ///
-/// Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. Seed: DomainName. setdomainname(2).
+/// Returns 0, or -EINVAL: NULL, empty, longer than 64 bytes. Since 0.1.0. forkexec: DomainName. setdomainname(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_domainname(runner: *mut Runner, name: *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
@@ -159,9 +159,11 @@ pub unsafe extern "C" fn runner_set_domainname(runner: *mut Runner, name: *const
 ///
 /// An ordinary user needs CLONE_NEWUSER for any of the others. With CLONE_NEWPID the program is pid 1 of its
 /// namespace: signals without a handler, SIGKILL and SIGSTOP from inside among them, do not reach it, and
-/// everything in the namespace dies with it. CLONE_NEWTIME needs clone3 (Linux 5.6).
+/// everything in the namespace dies with it; abort(3) ends it by SIGSEGV. CLONE_NEWTIME needs clone3 (Linux 5.6). The
+/// root of a cgroup namespace is the host's own cgroup, also where the run has one of its own: for that one use
+/// runner_set_unshare_cgroup_after_sync().
 ///
-/// Returns 0, or -EINVAL: any other flag. Since 0.1.0. Seed: UnshareFlags. namespaces(7).
+/// Returns 0, or -EINVAL: any other flag. Since 0.1.0. forkexec: UnshareFlags. namespaces(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_unshare_flags(runner: *mut Runner, flags: u64) -> c_int {
     // SAFETY: by the header's conventions.
@@ -176,7 +178,7 @@ pub unsafe extern "C" fn runner_set_unshare_flags(runner: *mut Runner, flags: u6
 /// Started by root without any line, the program is the real root to every file that it can reach: map it to an
 /// unprivileged id, or drop capabilities and mask /proc.
 ///
-/// Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. Seed: UIDMappings.
+/// Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. forkexec: UIDMappings.
 /// user_namespaces(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_add_uid_mapping(
@@ -191,7 +193,7 @@ pub unsafe extern "C" fn runner_add_uid_mapping(
 
 /// Adds a line to the group id map: the same as runner_add_uid_mapping(), for groups (CAP_SETGID).
 ///
-/// Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. Seed: GIDMappings.
+/// Returns 0, or -EINVAL: a count of 0, ids beyond 2^32 - 2, more than 340 lines. Since 0.1.0. forkexec: GIDMappings.
 /// user_namespaces(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_add_gid_mapping(
@@ -218,7 +220,7 @@ pub unsafe extern "C" fn runner_clear_mappings(runner: *mut Runner) -> c_int {
 ///
 /// Without this call it is denied, except where runner_set_credential() needs it and the caller may grant it.
 ///
-/// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: GIDMappingsEnableSetgroups. user_namespaces(7).
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: GIDMappingsEnableSetgroups. user_namespaces(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_allow_setgroups(runner: *mut Runner, allow: bool) -> c_int {
     // SAFETY: by the header's conventions.
@@ -235,7 +237,7 @@ pub unsafe extern "C" fn runner_set_allow_setgroups(runner: *mut Runner, allow: 
 /// memory is not dumpable (PR_GET_DUMPABLE), which keeps the new user out of it; afterwards it is as before.
 ///
 /// Returns 0, or -EINVAL: an id of (uint32_t)-1, NULL with n above 0, n above 65536. Since 0.1.0.
-/// Seed: Credential. credentials(7).
+/// forkexec: Credential. credentials(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_credential(
     runner: *mut Runner,
@@ -266,7 +268,7 @@ pub unsafe extern "C" fn runner_clear_credential(runner: *mut Runner) -> c_int {
 /// A hard limit above the caller's own needs CAP_SYS_RESOURCE. A resource that stands twice gets the later one.
 /// RLIMIT_NPROC counts every process of the user id, not those of the run; RLIMIT_CPU is in seconds.
 ///
-/// Returns 0, or -EINVAL: an unknown resource, soft above hard. Since 0.1.0. Seed: RLimits. getrlimit(2).
+/// Returns 0, or -EINVAL: an unknown resource, soft above hard. Since 0.1.0. forkexec: RLimits. getrlimit(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_add_rlimit(
     runner: *mut Runner,
@@ -294,7 +296,7 @@ pub unsafe extern "C" fn runner_clear_rlimits(runner: *mut Runner) -> c_int {
 /// Sets whether an exec, the program's own included, can gain no privileges: set-user-ID bits and file
 /// capabilities are ignored from then on. runner_set_seccomp() implies it.
 ///
-/// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: NoNewPrivs. PR_SET_NO_NEW_PRIVS(2const), Linux 3.5.
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: NoNewPrivs. PR_SET_NO_NEW_PRIVS(2const), Linux 3.5.
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_no_new_privs(runner: *mut Runner, on: bool) -> c_int {
     // SAFETY: by the header's conventions.
@@ -309,7 +311,7 @@ pub unsafe extern "C" fn runner_set_no_new_privs(runner: *mut Runner, on: bool) 
 /// user.max_user_namespaces keeps the program from making one.) false: nothing is dropped, and runner_keep_caps() is
 /// forgotten.
 ///
-/// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: DropCaps. capabilities(7).
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: DropCaps. capabilities(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_drop_caps(runner: *mut Runner, on: bool) -> c_int {
     // SAFETY: by the header's conventions.
@@ -335,7 +337,7 @@ pub unsafe extern "C" fn runner_keep_caps(runner: *mut Runner, mask: u64) -> c_i
 /// checking the architecture and the number's bit 30.
 ///
 /// Returns 0, or -EINVAL: NULL, a length of 0 or above 4096. The start fails with EINVAL (stage seccomp) where the
-/// kernel refuses the program. Since 0.1.0. Seed: Seccomp. seccomp(2), Linux 3.17.
+/// kernel refuses the program. Since 0.1.0. forkexec: Seccomp. seccomp(2), Linux 3.17.
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_seccomp(
     runner: *mut Runner,
@@ -368,7 +370,7 @@ pub unsafe extern "C" fn runner_clear_seccomp(runner: *mut Runner) -> c_int {
 /// (PTRACE_O_TRACESECCOMP) first; the exec happens after the tracer continues it. Only the thread that
 /// started it can wait for it and continue it: in Go, runtime.LockOSThread().
 ///
-/// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: Ptrace. ptrace(2).
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: Ptrace. ptrace(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_ptrace(runner: *mut Runner, on: bool) -> c_int {
     // SAFETY: by the header's conventions.
@@ -379,7 +381,7 @@ pub unsafe extern "C" fn runner_set_ptrace(runner: *mut Runner, on: bool) -> c_i
 /// is executed. The start returns then; SIGCONT, or the tracer, lets it go on. waitpid(2) with WUNTRACED sees
 /// the stop.
 ///
-/// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: StopBeforeSeccomp.
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: StopBeforeSeccomp.
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_stop_before_seccomp(runner: *mut Runner, on: bool) -> c_int {
     // SAFETY: by the header's conventions.
@@ -394,7 +396,7 @@ pub unsafe extern "C" fn runner_set_stop_before_seccomp(runner: *mut Runner, on:
 /// `ctx` is passed on and has to live as long as the runner can be started, its copies included. Where a callback is
 /// a burden, use runner_start_held() instead. In a held start the callback runs before the hold.
 ///
-/// Returns 0, or -EINVAL: NULL runner. Since 0.1.0. Seed: SyncFunc.
+/// Returns 0, or -EINVAL: NULL runner. Since 0.1.0. forkexec: SyncFunc.
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_sync_func(
     runner: *mut Runner,
@@ -433,7 +435,7 @@ unsafe impl Sync for Context {}
 /// Sets the cgroup v2 directory, by an fd (O_PATH will do), in which the program is born (CLONE_INTO_CGROUP,
 /// Linux 5.7; on older kernels it joins by writing cgroup.procs). -1 clears.
 ///
-/// Returns 0, or -EINVAL: below -1. Since 0.1.0. Seed: CgroupFD. cgroups(7).
+/// Returns 0, or -EINVAL: below -1. Since 0.1.0. forkexec: CgroupFd. cgroups(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_cgroup_fd(runner: *mut Runner, fd: c_int) -> c_int {
     // SAFETY: by the header's conventions.
@@ -466,7 +468,7 @@ pub unsafe extern "C" fn runner_clear_cgroups(runner: *mut Runner) -> c_int {
 /// Sets whether a cgroup namespace is made after the callback or hold, instead of with the others, so that its
 /// root is the cgroup into which the process was put meanwhile. CLONE_NEWCGROUP need not be set.
 ///
-/// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: UnshareCgroupAfterSync. cgroup_namespaces(7).
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: UnshareCgroupAfterSync. cgroup_namespaces(7).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_unshare_cgroup_after_sync(
     runner: *mut Runner,
@@ -479,7 +481,7 @@ pub unsafe extern "C" fn runner_set_unshare_cgroup_after_sync(
 /// Sets whether the program's fd 0, a terminal, becomes its controlling terminal. Needs a new session, which is
 /// the default.
 ///
-/// Returns 0, or -EINVAL: NULL. Since 0.1.0. Seed: CTTY. TIOCSCTTY(2const).
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. forkexec: CTTY. TIOCSCTTY(2const).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_ctty(runner: *mut Runner, on: bool) -> c_int {
     // SAFETY: by the header's conventions.

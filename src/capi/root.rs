@@ -42,7 +42,7 @@ const _: () = {
 /// `path` is any existing directory of the host but `/`; what is in it is not touched, only covered in the new mount
 /// namespace. The start needs CLONE_NEWNS, and CAP_SYS_ADMIN or CLONE_NEWUSER.
 ///
-/// Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. Seed: PivotRoot. pivot_root(2).
+/// Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. forkexec: PivotRoot. pivot_root(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_set_pivot_root(runner: *mut Runner, path: *const c_char) -> c_int {
     // SAFETY: both by the header's conventions.
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn runner_set_root_writable(runner: *mut Runner, writable:
 /// working directory.
 ///
 /// Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, unknown flags, a bind without a
-/// source, a new mount without a type. Since 0.1.0. Seed: Mounts. mount(2).
+/// source, a new mount without a type. Since 0.1.0. forkexec: Mounts. mount(2).
 #[no_mangle]
 pub unsafe extern "C" fn runner_add_mount(
     runner: *mut Runner,

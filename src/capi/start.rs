@@ -22,7 +22,7 @@ use std::os::fd::IntoRawFd;
 /// `err` may be NULL; it is filled on success too (stage 0, err 0).
 ///
 /// Returns the pid, or a negative errno. Any thread may start any runner, and several threads the same one.
-/// Since 0.1.0. Seed: Start.
+/// Since 0.1.0. forkexec: Start.
 #[no_mangle]
 pub unsafe extern "C" fn runner_start(
     runner: *const Runner,

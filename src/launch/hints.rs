@@ -13,7 +13,7 @@ use crate::text::brief;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-/// The errno of a child that was killed instead of failing by itself, as in the seed: its end of the line broke.
+/// The errno of a child that was killed instead of failing by itself: its end of the line broke, as forkexec.Runner says it.
 const KILLED: Errno = Errno::EPIPE;
 
 pub fn before_the_child(stage: Stage, errno: Errno, runner: &Runner, host: &Host) -> Error {
