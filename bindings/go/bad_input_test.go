@@ -77,73 +77,87 @@ func TestValuesThatNoStartCouldUse(t *testing.T) {
 	}
 	closed.Close()
 	huge := make([]*os.File, 1<<20+1)
-	type set = func(*runner.Cmd)
+	type cmd = runner.Cmd
+	type set = func(*cmd)
+	root := func(piece runner.Piece) set { return func(c *cmd) { c.Root = []runner.Piece{piece} } }
+	credential := func(id runner.Credential) set { return func(c *cmd) { c.Credential = &id } }
+	const noID = ^uint32(0)
 	for name, wrong := range map[string]struct {
 		option string
 		set    set
 	}{
-		"negative wall limit":    {"WallLimit", func(c *runner.Cmd) { c.WallLimit = -1 }},
-		"negative CPU limit":     {"CPULimit", func(c *runner.Cmd) { c.CPULimit = -time.Second }},
-		"negative memory limit":  {"MemoryLimit", func(c *runner.Cmd) { c.MemoryLimit = -1 }},
-		"negative process limit": {"ProcessLimit", func(c *runner.Cmd) { c.ProcessLimit = -1 }},
-		"negative output limit":  {"OutputLimit", func(c *runner.Cmd) { c.OutputLimit = -1 }},
-		"negative quota":         {"CPUQuota", func(c *runner.Cmd) { c.CPUQuota = -50 }},
-		"quota beyond 32 bits":   {"CPUQuota", func(c *runner.Cmd) { c.CPUQuota = 1<<32 + 50 }},
-		"negative wait delay":    {"WaitDelay", func(c *runner.Cmd) { c.WaitDelay = -1 }},
-		"negative umask":         {"Umask", func(c *runner.Cmd) { c.Umask = runner.Ptr(-1) }},
-		"umask of all bits":      {"Umask", func(c *runner.Cmd) { c.Umask = runner.Ptr(0o7777) }},
-		"nice":                   {"Nice", func(c *runner.Cmd) { c.Nice = runner.Ptr(-21) }},
-		"nice beyond 32 bits":    {"Nice", func(c *runner.Cmd) { c.Nice = runner.Ptr(1<<32 + 5) }},
-		"OOM score":              {"OOMScoreAdj", func(c *runner.Cmd) { c.OOMScoreAdj = runner.Ptr(1001) }},
-		"personality":            {"Personality", func(c *runner.Cmd) { c.Personality = runner.Ptr(uint64(1 << 40)) }},
-		"scheduler":              {"Scheduler", func(c *runner.Cmd) { c.Scheduler = &runner.Scheduler{Policy: 99} }},
-		"scheduler beyond":       {"Scheduler", func(c *runner.Cmd) { c.Scheduler = &runner.Scheduler{Policy: 1 << 32} }},
-		"no CPUs":                {"CPUAffinity", func(c *runner.Cmd) { c.CPUAffinity = []int{} }},
-		"negative CPU":           {"CPUAffinity[1]", func(c *runner.Cmd) { c.CPUAffinity = []int{0, -1} }},
-		"CPU that cannot be":     {"CPUAffinity", func(c *runner.Cmd) { c.CPUAffinity = []int{100000} }},
-		"death signal":           {"DeathSignal", func(c *runner.Cmd) { c.DeathSignal = 65 }},
-		"negative death signal":  {"DeathSignal", func(c *runner.Cmd) { c.DeathSignal = -9 }},
-		"session":                {"Session", func(c *runner.Cmd) { c.Session = 7 }},
-		"namespace":              {"Unshare", func(c *runner.Cmd) { c.Unshare = 1 }},
-		"resource":               {"Rlimits[0]", func(c *runner.Cmd) { c.Rlimits = []runner.Rlimit{{Resource: -1}} }},
-		"empty mapping":          {"UIDMappings[0]", func(c *runner.Cmd) { c.UIDMappings = []runner.IDMapping{{}} }},
-		"group mapping":          {"GIDMappings[0]", func(c *runner.Cmd) { c.GIDMappings = []runner.IDMapping{{Count: 1 << 31, Inside: 1 << 31}} }},
-		"id of -1":               {"Credential", func(c *runner.Cmd) { c.Credential = &runner.Credential{UID: ^uint32(0)} }},
-		"group of -1":            {"Credential", func(c *runner.Cmd) { c.Credential = &runner.Credential{Groups: []uint32{^uint32(0)}} }},
-		"too many groups":        {"Credential", func(c *runner.Cmd) { c.Credential = &runner.Credential{Groups: make([]uint32, 65537)} }},
-		"empty filter":           {"Seccomp", func(c *runner.Cmd) { c.Seccomp = []syscall.SockFilter{} }},
-		"long filter":            {"Seccomp", func(c *runner.Cmd) { c.Seccomp = make([]syscall.SockFilter, 4097) }},
-		"filter beyond 16 bits":  {"Seccomp", func(c *runner.Cmd) { c.Seccomp = make([]syscall.SockFilter, 1<<16+1) }},
-		"long hostname":          {"Hostname", func(c *runner.Cmd) { c.Hostname = strings.Repeat("a", 65) }},
-		"long path":              {"Dir", func(c *runner.Cmd) { c.Dir = strings.Repeat("a", 5000) }},
-		"empty cgroup":           {"CgroupPaths[0]", func(c *runner.Cmd) { c.CgroupPaths = []string{""} }},
-		"empty cgroup root":      {"CgroupRoots[0]", func(c *runner.Cmd) { c.CgroupRoots = []string{""} }},
-		"piece that is nil":      {"Root[0]", func(c *runner.Cmd) { c.Root = []runner.Piece{nil} }},
-		"way out of the root":    {"Root[0]", func(c *runner.Cmd) { c.Root = []runner.Piece{runner.Dir{Path: "../x"}} }},
-		"negative tmpfs":         {"Root[0]", func(c *runner.Cmd) { c.Root = []runner.Piece{runner.Tmpfs{Target: "x", Size: -1}} }},
-		"mode":                   {"Root[0]", func(c *runner.Cmd) { c.Root = []runner.Piece{runner.Dir{Path: "x", Mode: 1 << 20}} }},
-		"bind flags":             {"Root[0]", func(c *runner.Cmd) { c.Root = []runner.Piece{runner.Bind{Source: "/", Target: "x", Flags: 1 << 20}} }},
-		"capture of fd -1":       {"Capture[-1]", func(c *runner.Cmd) { c.Capture = map[int]int64{-1: 10} }},
-		"capture of a huge fd":   {"Capture[1099511627776]", func(c *runner.Cmd) { c.Capture = map[int]int64{1 << 40: 10} }},
-		"negative capture":       {"Capture[1]", func(c *runner.Cmd) { c.Capture = map[int]int64{1: -1} }},
-		"negative head":          {"Capture[1]", func(c *runner.Cmd) { c.CaptureHead = map[int]int64{1: -1} }},
-		"captured twice":         {"Capture[1]", func(c *runner.Cmd) { c.Capture, c.CaptureHead = map[int]int64{1: 1}, map[int]int64{1: 1} }},
-		"captured and a file":    {"Capture[1]", func(c *runner.Cmd) { c.Capture, c.Stdout = map[int]int64{1: 1}, os.Stderr }},
-		"captured and a writer":  {"Capture[2]", func(c *runner.Cmd) { c.Capture, c.Stderr = map[int]int64{2: 1}, new(bytes.Buffer) }},
-		"captured and limited": {"Capture[2]", func(c *runner.Cmd) {
+		"negative wall limit":    {"WallLimit", func(c *cmd) { c.WallLimit = -1 }},
+		"negative CPU limit":     {"CPULimit", func(c *cmd) { c.CPULimit = -time.Second }},
+		"negative memory limit":  {"MemoryLimit", func(c *cmd) { c.MemoryLimit = -1 }},
+		"negative process limit": {"ProcessLimit", func(c *cmd) { c.ProcessLimit = -1 }},
+		"negative output limit":  {"OutputLimit", func(c *cmd) { c.OutputLimit = -1 }},
+		"negative quota":         {"CPUQuota", func(c *cmd) { c.CPUQuota = -50 }},
+		"quota beyond 32 bits":   {"CPUQuota", func(c *cmd) { c.CPUQuota = 1<<32 + 50 }},
+		"negative wait delay":    {"WaitDelay", func(c *cmd) { c.WaitDelay = -1 }},
+		"negative umask":         {"Umask", func(c *cmd) { c.Umask = runner.Ptr(-1) }},
+		"umask of all bits":      {"Umask", func(c *cmd) { c.Umask = runner.Ptr(0o7777) }},
+		"nice":                   {"Nice", func(c *cmd) { c.Nice = runner.Ptr(-21) }},
+		"nice beyond 32 bits":    {"Nice", func(c *cmd) { c.Nice = runner.Ptr(1<<32 + 5) }},
+		"OOM score":              {"OOMScoreAdj", func(c *cmd) { c.OOMScoreAdj = runner.Ptr(1001) }},
+		"personality":            {"Personality", func(c *cmd) { c.Personality = runner.Ptr(uint64(1 << 40)) }},
+		"scheduler":              {"Scheduler", func(c *cmd) { c.Scheduler = &runner.Scheduler{Policy: 99} }},
+		"scheduler beyond":       {"Scheduler", func(c *cmd) { c.Scheduler = &runner.Scheduler{Policy: 1 << 32} }},
+		"no CPUs":                {"CPUAffinity", func(c *cmd) { c.CPUAffinity = []int{} }},
+		"negative CPU":           {"CPUAffinity[1]", func(c *cmd) { c.CPUAffinity = []int{0, -1} }},
+		"CPU that cannot be":     {"CPUAffinity", func(c *cmd) { c.CPUAffinity = []int{100000} }},
+		"death signal":           {"DeathSignal", func(c *cmd) { c.DeathSignal = 65 }},
+		"negative death signal":  {"DeathSignal", func(c *cmd) { c.DeathSignal = -9 }},
+		"session":                {"Session", func(c *cmd) { c.Session = 7 }},
+		"namespace":              {"Unshare", func(c *cmd) { c.Unshare = 1 }},
+		"resource":               {"Rlimits[0]", func(c *cmd) { c.Rlimits = []runner.Rlimit{{Resource: -1}} }},
+		"empty mapping":          {"UIDMappings[0]", func(c *cmd) { c.UIDMappings = []runner.IDMapping{{}} }},
+		"group mapping": {"GIDMappings[0]", func(c *cmd) {
+			c.GIDMappings = []runner.IDMapping{{Count: 1 << 31, Inside: 1 << 31}}
+		}},
+		"id of -1":              {"Credential", credential(runner.Credential{UID: noID})},
+		"group of -1":           {"Credential", credential(runner.Credential{Groups: []uint32{noID}})},
+		"too many groups":       {"Credential", credential(runner.Credential{Groups: make([]uint32, 65537)})},
+		"empty filter":          {"Seccomp", func(c *cmd) { c.Seccomp = []syscall.SockFilter{} }},
+		"long filter":           {"Seccomp", func(c *cmd) { c.Seccomp = make([]syscall.SockFilter, 4097) }},
+		"filter beyond 16 bits": {"Seccomp", func(c *cmd) { c.Seccomp = make([]syscall.SockFilter, 1<<16+1) }},
+		"long hostname":         {"Hostname", func(c *cmd) { c.Hostname = strings.Repeat("a", 65) }},
+		"long path":             {"Dir", func(c *cmd) { c.Dir = strings.Repeat("a", 5000) }},
+		"empty cgroup":          {"CgroupPaths[0]", func(c *cmd) { c.CgroupPaths = []string{""} }},
+		"empty cgroup root":     {"CgroupRoots[0]", func(c *cmd) { c.CgroupRoots = []string{""} }},
+		"piece that is nil":     {"Root[0]", root(nil)},
+		"way out of the root":   {"Root[0]", root(runner.Dir{Path: "../x"})},
+		"negative tmpfs":        {"Root[0]", root(runner.Tmpfs{Target: "x", Size: -1})},
+		"mode":                  {"Root[0]", root(runner.Dir{Path: "x", Mode: 1 << 20})},
+		"bind flags":            {"Root[0]", root(runner.Bind{Source: "/", Target: "x", Flags: 1 << 20})},
+		"capture of fd -1":      {"Capture[-1]", func(c *cmd) { c.Capture = map[int]int64{-1: 10} }},
+		"capture of a huge fd":  {"Capture[1099511627776]", func(c *cmd) { c.Capture = map[int]int64{1 << 40: 10} }},
+		"negative capture":      {"Capture[1]", func(c *cmd) { c.Capture = map[int]int64{1: -1} }},
+		"negative head":         {"Capture[1]", func(c *cmd) { c.CaptureHead = map[int]int64{1: -1} }},
+		"captured twice": {"Capture[1]", func(c *cmd) {
+			c.Capture, c.CaptureHead = map[int]int64{1: 1}, map[int]int64{1: 1}
+		}},
+		"captured and a file": {"Capture[1]", func(c *cmd) {
+			c.Capture, c.Stdout = map[int]int64{1: 1}, os.Stderr
+		}},
+		"captured and a writer": {"Capture[2]", func(c *cmd) {
+			c.Capture, c.Stderr = map[int]int64{2: 1}, new(bytes.Buffer)
+		}},
+		"captured and limited": {"Capture[2]", func(c *cmd) {
 			c.Capture, c.Stderr, c.OutputLimit = map[int]int64{2: 1}, new(bytes.Buffer), 10
 		}},
-		"captured and extra": {"Capture[3]", func(c *runner.Cmd) { c.Capture, c.ExtraFiles = map[int]int64{3: 1}, []*os.File{os.Stderr} }},
-		"closed stdin":       {"Stdin", func(c *runner.Cmd) { c.Stdin = closed }},
-		"closed stdout":      {"Stdout", func(c *runner.Cmd) { c.Stdout = closed }},
-		"closed extra file":  {"ExtraFiles[1]", func(c *runner.Cmd) { c.ExtraFiles = []*os.File{nil, closed} }},
-		"closed program":     {"ExecFile", func(c *runner.Cmd) { c.ExecFile = closed }},
-		"closed cgroup":      {"CgroupDir", func(c *runner.Cmd) { c.CgroupDir = closed }},
-		"nil file as stdin":  {"Stdin", func(c *runner.Cmd) { c.Stdin = (*os.File)(nil) }},
-		"nil file as stdout": {"Stdout", func(c *runner.Cmd) { c.Stdout = (*os.File)(nil) }},
-		"nil reader":         {"Stdin", func(c *runner.Cmd) { c.Stdin = (*strings.Reader)(nil) }},
-		"nil writer":         {"Stderr", func(c *runner.Cmd) { c.Stderr = (*bytes.Buffer)(nil) }},
-		"a million files":    {"Files", func(c *runner.Cmd) { c.Files = huge }},
+		"captured and extra": {"Capture[3]", func(c *cmd) {
+			c.Capture, c.ExtraFiles = map[int]int64{3: 1}, []*os.File{os.Stderr}
+		}},
+		"closed stdin":       {"Stdin", func(c *cmd) { c.Stdin = closed }},
+		"closed stdout":      {"Stdout", func(c *cmd) { c.Stdout = closed }},
+		"closed extra file":  {"ExtraFiles[1]", func(c *cmd) { c.ExtraFiles = []*os.File{nil, closed} }},
+		"closed program":     {"ExecFile", func(c *cmd) { c.ExecFile = closed }},
+		"closed cgroup":      {"CgroupDir", func(c *cmd) { c.CgroupDir = closed }},
+		"nil file as stdin":  {"Stdin", func(c *cmd) { c.Stdin = (*os.File)(nil) }},
+		"nil file as stdout": {"Stdout", func(c *cmd) { c.Stdout = (*os.File)(nil) }},
+		"nil reader":         {"Stdin", func(c *cmd) { c.Stdin = (*strings.Reader)(nil) }},
+		"nil writer":         {"Stderr", func(c *cmd) { c.Stderr = (*bytes.Buffer)(nil) }},
+		"a million files":    {"Files", func(c *cmd) { c.Files = huge }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := runner.New("/bin/true")
@@ -180,7 +194,8 @@ func TestErrorsOfLaunchesAreFoundByTheirErrno(t *testing.T) {
 		t.Errorf("%q does not begin with %q", err, want)
 	}
 	cmd := runner.New("/bin/true")
-	cmd.Rlimits = []runner.Rlimit{{Resource: runner.RlimitCore}, {Resource: runner.RlimitNofile, Soft: 1, Hard: 1 << 40}}
+	cmd.Rlimits = []runner.Rlimit{{Resource: runner.RlimitCore},
+		{Resource: runner.RlimitNofile, Soft: 1, Hard: 1 << 40}}
 	_, err = cmd.Run(background)
 	if err == nil || !strings.HasPrefix(err.Error(), "runner: rlimit[1]: ") {
 		t.Errorf("%v", err)

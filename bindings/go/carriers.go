@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -150,20 +151,37 @@ func await(carriers []carrier, results []chan error, delay time.Duration) error 
 	if delay == 0 {
 		delay = time.Second
 	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	var errs []error
-	for i, c := range carriers {
+	err, inTime := collect(results, delay)
+	if inTime {
+		return err
+	}
+	for _, c := range carriers {
+		c.close()
+	}
+	// Those that only waited for their pipe end now, and nobody touches their writers any more.
+	late, _ := collect(results, lastCall)
+	return errors.Join(ErrWaitDelay, err, late)
+}
+
+const lastCall = 10 * time.Millisecond
+
+// collect takes the results that come in time. False: some did not.
+func collect(results []chan error, delay time.Duration) (failure error, all bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), delay)
+	defer cancel()
+	all = true
+	for i, result := range results {
+		if result == nil {
+			continue
+		}
 		select {
-		case err := <-results[i]:
-			errs = append(errs, err)
-		case <-timer.C:
-			timer.Reset(0)
-			c.close()
-			errs = append(errs, ErrWaitDelay)
+		case err := <-result:
+			failure, results[i] = errors.Join(failure, err), nil
+		case <-ctx.Done():
+			all = false
 		}
 	}
-	return errors.Join(errs...)
+	return failure, all
 }
 
 // inMemory is the rest of a reader whose whole content is known. The reader does not move, so that a Cmd can be started

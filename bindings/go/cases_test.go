@@ -306,7 +306,8 @@ func (d *driver) piece(piece object) runner.Piece {
 }
 
 var namespaces = map[string]runner.Namespaces{"user": runner.NewUser, "mount": runner.NewMount, "pid": runner.NewPID,
-	"net": runner.NewNet, "ipc": runner.NewIPC, "uts": runner.NewUTS, "cgroup": runner.NewCgroup, "time": runner.NewTime}
+	"net": runner.NewNet, "ipc": runner.NewIPC, "uts": runner.NewUTS, "cgroup": runner.NewCgroup,
+	"time": runner.NewTime}
 
 var resources = map[string]runner.Resource{"core": runner.RlimitCore, "cpu": runner.RlimitCPU,
 	"fsize": runner.RlimitFsize, "nofile": runner.RlimitNofile, "nproc": runner.RlimitNproc, "as": runner.RlimitAS,

@@ -39,8 +39,8 @@ type Cmd struct {
 	// much is held in memory. Without one the pipe is read as fast as the writer takes it. A writer that fails does not
 	// end the run; its error is told with the result.
 	//
-	// Where both are the same writer, one goroutine at a time calls Write. Without OutputLimit both share one pipe then,
-	// so the order of what is written is kept.
+	// Where both are the same writer, one goroutine at a time calls Write. Without OutputLimit both share one pipe
+	// then, so the order of what is written is kept.
 	Stdout, Stderr io.Writer
 	// ExtraFiles are the program's fds 3 and up; nil: closed. Everything else of the host is closed.
 	ExtraFiles []*os.File

@@ -14,7 +14,8 @@
 // # Threads
 //
 // A run is watched by one goroutine, which waits in Go's netpoller. It takes no thread: a thousand runs at once need
-// about as many threads as one.
+// about as many threads as one. To keep it so, only some starts are under way at a time, twice as many as CPUs and at
+// least 8; the others wait for their turn, or for the end of their context.
 //
 // A start inherits what is bound to the calling thread (its namespaces, its filters), as with os/exec. There are two
 // exceptions to "any thread will do", both of the kernel's making:

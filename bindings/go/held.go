@@ -28,7 +28,7 @@ func (c *Cmd) Launch() (*os.Process, error) {
 	return started(pid, &failure)
 }
 
-// Held is a process that waits, complete, right before its exec: to be put into cgroups, looked at, attached to. It is
+// Held is a process, made by Cmd.Hold, that waits, complete, right before its exec: to be put into cgroups, looked at, attached to. It is
 // ended by Resume or Abort; one that becomes garbage is aborted. Any number of goroutines may use it at once.
 //
 // Each takes a thread of the process until then. If the host dies, the held process dies.

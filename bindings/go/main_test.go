@@ -58,8 +58,9 @@ func TestMain(m *testing.M) {
 	before := footprint()
 	code := m.Run()
 	after := footprint()
-	for deadline := time.Now().Add(10 * time.Second); after != before && time.Now().Before(deadline); after = footprint() {
+	for tries := 0; after != before && tries < 500; tries++ {
 		time.Sleep(20 * time.Millisecond)
+		after = footprint()
 	}
 	if code == 0 && after != before {
 		fmt.Printf("FAIL: left behind: %+v, before the tests %+v\n%s\n%s\n", after, before, fdList(), stacks())

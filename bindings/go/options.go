@@ -195,16 +195,17 @@ func (o *options) affinity(list []int) {
 
 func (o *options) limits(c *Cmd) {
 	type runner = *C.runner_t
+	type number = C.uint64_t
 	for _, limit := range []struct {
 		option string
 		n      int64
-		set    func(runner, C.uint64_t) C.int
+		set    func(runner, number) C.int
 	}{
-		{"WallLimit", int64(c.WallLimit), func(r runner, n C.uint64_t) C.int { return C.runner_set_wall_limit(r, n) }},
-		{"CPULimit", int64(c.CPULimit), func(r runner, n C.uint64_t) C.int { return C.runner_set_cpu_limit(r, n) }},
-		{"MemoryLimit", c.MemoryLimit, func(r runner, n C.uint64_t) C.int { return C.runner_set_memory_limit(r, n) }},
-		{"ProcessLimit", c.ProcessLimit, func(r runner, n C.uint64_t) C.int { return C.runner_set_process_limit(r, n) }},
-		{"OutputLimit", c.OutputLimit, func(r runner, n C.uint64_t) C.int { return C.runner_set_output_limit(r, n) }},
+		{"WallLimit", int64(c.WallLimit), func(r runner, n number) C.int { return C.runner_set_wall_limit(r, n) }},
+		{"CPULimit", int64(c.CPULimit), func(r runner, n number) C.int { return C.runner_set_cpu_limit(r, n) }},
+		{"MemoryLimit", c.MemoryLimit, func(r runner, n number) C.int { return C.runner_set_memory_limit(r, n) }},
+		{"ProcessLimit", c.ProcessLimit, func(r runner, n number) C.int { return C.runner_set_process_limit(r, n) }},
+		{"OutputLimit", c.OutputLimit, func(r runner, n number) C.int { return C.runner_set_output_limit(r, n) }},
 	} {
 		if limit.n != 0 {
 			o.check(limit.option, limit.set(o.runner, o.size(limit.option, limit.n)))

