@@ -31,7 +31,9 @@ class Process:
     def __init__(self, pointer: Any, captured: list[int]) -> None:
         self._handle = Handle(pointer, captured)
         self._result: Optional[Result] = None
-        weakref.finalize(self, self._handle.close).atexit = False
+        # At the end of the interpreter the handles see to themselves.
+        finalizer: Any = weakref.finalize(self, self._handle.close)
+        finalizer.atexit = False
 
     @property
     def pid(self) -> int:

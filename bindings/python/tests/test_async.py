@@ -5,7 +5,6 @@ import gc
 import os
 import resource
 import threading
-import time
 
 import pytest
 from conftest import lives, open_fds, soon, threads
@@ -77,7 +76,7 @@ def test_cancelling_kills():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert (await process.wait_async()).verdict == Verdict.KILLED
+        assert (await process.wait_async(20)).verdict == Verdict.KILLED
         process.close()
 
     asyncio.run(main())
@@ -183,10 +182,8 @@ def test_a_close_wakes_who_waits():
     async def main():
         process = SLEEP.spawn()
         asyncio.get_running_loop().call_later(0.05, process.close)
-        begin = time.monotonic()
         with pytest.raises(ValueError, match="closed"):
-            await process.wait_async()
-        assert time.monotonic() - begin < 20
+            await process.wait_async(20)
         assert not lives(process.pid)
         with pytest.raises(ValueError, match="closed"):
             await process.wait_async()

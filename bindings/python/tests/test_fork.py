@@ -88,9 +88,11 @@ def test_a_fork_while_another_thread_has_the_lock():
         holder = threading.Thread(target=hold)
         holder.start()
         held.wait()
-        assert in_a_fork(lambda: (refuses(process), process.close())) == 0
-        done.set()
-        holder.join()
+        try:
+            assert in_a_fork(lambda: (refuses(process), process.close()), seconds=5) == 0
+        finally:
+            done.set()
+            holder.join()
 
 
 def test_forks_while_other_threads_are_at_it():

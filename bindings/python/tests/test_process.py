@@ -218,7 +218,7 @@ def test_a_close_wakes_who_waits():
         except ValueError as error:
             told.append(str(error))
 
-    workers = [threading.Thread(target=wait) for _ in range(3)]
+    workers = [threading.Thread(target=wait, daemon=True) for _ in range(3)]
     for worker in workers:
         worker.start()
     assert soon(lambda: process._handle._waiters == 3)
