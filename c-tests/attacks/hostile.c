@@ -402,7 +402,8 @@ static void do_connect(char **w) {
 
 /* shm KEY: a segment of somebody else's. */
 static void do_shm(char **w) {
-    void *memory = shmat(shmget((key_t)number(w[1]), 0, 0), NULL, 0);
+    int id = shmget((key_t)number(w[1]), 0, 0);
+    void *memory = id < 0 ? (void *)-1 : shmat(id, NULL, 0);
     if (memory == (void *)-1)
         say(-1);
     else
@@ -412,7 +413,8 @@ static void do_shm(char **w) {
 /* leave-shm KEY BYTES: memory that stays when we are gone. */
 static void do_leave_shm(char **w) {
     size_t size = (size_t)number(w[2]);
-    void *memory = shmat(shmget((key_t)number(w[1]), size, IPC_CREAT | IPC_EXCL | 0666), NULL, 0);
+    int id = shmget((key_t)number(w[1]), size, IPC_CREAT | IPC_EXCL | 0666);
+    void *memory = id < 0 ? (void *)-1 : shmat(id, NULL, 0);
     if (memory != (void *)-1)
         memset(memory, 1, size);
     say(memory == (void *)-1 ? -1 : 0);

@@ -6,16 +6,7 @@
 
 #include "attack.h"
 #include "filters.h"
-
-/* What an attacker outside of the judge's sandbox meets; its filter is the one that the tests below call the judge's. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "../../examples/judge/sandbox.h"
-#pragma GCC diagnostic pop
-
-static void set_judges_filter(runner_t *runner) {
-    ok_int(runner_set_seccomp(runner, FILTER, FILTER_LENGTH), 0, "the judge's filter");
-}
+#include "judge.h"
 
 /* ------------------------------------------------------------------ doors beside the numbers */
 
