@@ -263,5 +263,7 @@ func init() {
 			in.Close()
 			in, _, _ = os.Pipe()
 		}
+		// A sanitizer, if there is one, has something to open when this ends.
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 1000, Max: 1000})
 	}
 }

@@ -19,6 +19,8 @@ for module in . ../../examples/go/grade; do
     (cd "$module" && go vet ./...)
 done
 go test -race -count=1 -timeout 10m ./...
+# C memory that is used after it was freed, or never freed.
+go test -asan -count=1 -timeout 10m -skip 'Thousand|Grade|Readme|Huge' .
 
 [ "$(id -u)" = 0 ] || exit 0
 # Compiled by root, run where an ordinary user can write.
