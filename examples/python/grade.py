@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Grades a program: grade.py PROGRAM INPUT EXPECTED
 
-The program sees its input, a root with the system's programs in it, and nothing else of the machine. What it prints is
-compared with EXPECTED, white space at the end aside. Exits with 0 where it is accepted.
+The program sees its input, a root with the system's programs in it, and nothing else of the machine. What it prints
+is compared with EXPECTED, white space at the end aside. Exits with 0 where it is accepted.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""From Python's values to what the C functions take; what does not fit is a TypeError, ValueError or OverflowError."""
+"""From Python's values to what C functions take; what does not fit is a TypeError, ValueError or OverflowError."""
 
 from __future__ import annotations
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import time
 import weakref
 from types import TracebackType
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from . import _convert as convert
 from ._convert import Duration
 from ._errors import TimeoutExpired
 from ._handle import Handle
 from ._result import Result, result
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: In ms, less than poll(2) takes.
 LONGEST_POLL = 1_000_000_000
@@ -24,8 +26,8 @@ class Process:
     """A run that goes on: made by ``Command.spawn()``.
 
     Its limits are enforced and its output is taken in while somebody waits for it, or calls ``poll()`` whenever
-    ``fileno()`` is readable. As a context manager, blocking or asynchronous, it is killed and freed at the end; so it is
-    when it becomes garbage, or at the end of the interpreter. Any thread may use it at any time.
+    ``fileno()`` is readable. As a context manager, blocking or asynchronous, it is killed and freed at the end; so it
+    is when it becomes garbage, or at the end of the interpreter. Any thread may use it at any time.
     """
 
     def __init__(self, pointer: Any, captured: list[int]) -> None:
@@ -86,6 +88,9 @@ class Process:
     async def wait_async(self, timeout: Optional[Duration] = None) -> Result:
         """Waits for the end in an event loop, at most ``timeout`` seconds: TimeoutExpired, and the run goes on.
         Cancelling it kills the run."""
+        # Here, since it takes long to import, and whoever comes here has done it.
+        import asyncio
+
         try:
             return await self._end(None if timeout is None else convert.seconds(timeout))
         except asyncio.CancelledError:
@@ -93,6 +98,8 @@ class Process:
             raise
 
     async def _end(self, timeout: Optional[float]) -> Result:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
 
@@ -128,8 +135,8 @@ class Process:
                 os.close(own)
 
     def kill(self) -> None:
-        """Kills the whole tree. The run finishes with ``Verdict.KILLED``, told by ``poll()`` or a wait; nothing, where
-        it has finished."""
+        """Kills the whole tree. The run finishes with ``Verdict.KILLED``, told by ``poll()`` or a wait; nothing,
+        where it has finished."""
         self._handle.kill()
 
     def usage(self) -> Result:

@@ -17,8 +17,8 @@ if not os.environ.get("RUNNER_LIBRARY") and BUILT.exists():
 def python(*args, **options):
     """A Python of its own that finds the package."""
     env = {**os.environ, "PYTHONPATH": str(ROOT / "bindings/python"), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen([sys.executable, *args], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            **options)
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, *args], env=env, stdout=pipe, stderr=pipe, text=True, **options)
 
 
 def lives(pid):

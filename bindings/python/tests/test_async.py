@@ -170,7 +170,10 @@ def test_two_wait_for_the_same():
 def test_loops_of_two_threads_wait_for_the_same():
     results = []
     with Command(["/bin/sleep", "0.2"]).spawn() as process:
-        workers = [threading.Thread(target=lambda: results.append(asyncio.run(process.wait_async()))) for _ in range(3)]
+        def wait():
+            results.append(asyncio.run(process.wait_async()))
+
+        workers = [threading.Thread(target=wait) for _ in range(3)]
         for worker in workers:
             worker.start()
         for worker in workers:

@@ -171,7 +171,11 @@ def test_a_command_that_is_garbage_leaves_its_run():
 def test_one_command_from_many_threads():
     command = sh("cat", input=b"same", capture={1: 10}, stderr=2)
     results = []
-    workers = [threading.Thread(target=lambda: results.extend(command.run(60).stdout for _ in range(15))) for _ in range(8)]
+
+    def use():
+        results.extend(command.run(60).stdout for _ in range(15))
+
+    workers = [threading.Thread(target=use) for _ in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -185,7 +189,8 @@ def test_one_run_from_many_threads():
 
     def use(process, seed):
         chance = random.Random(seed)
-        uses = [process.poll, process.usage, process.output, lambda: process.wait(0.001), process.fileno, process.kill]
+        uses = [process.poll, process.usage, process.output, process.fileno, process.kill,
+                lambda: process.wait(0.001)]
         for _ in range(chance.randrange(60)):
             try:
                 chance.choice(uses)()
@@ -351,7 +356,7 @@ def test_signals_while_it_waits():
 
 
 def interrupted(code):
-    """Starts a Python that prints the pid of its run, interrupts it while it waits, and gives its status and traceback."""
+    """Starts a Python that prints the pid of its run, interrupts it while it waits: its status and traceback."""
     host = python("-c", code)
     pid = int(host.stdout.readline())
     time.sleep(0.2)

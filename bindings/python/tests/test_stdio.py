@@ -76,7 +76,8 @@ def test_two_programs_joined_by_pipes():
     """An interactor and a solution that talk to each other."""
     a_read, a_write = os.pipe()
     b_read, b_write = os.pipe()
-    ask = Command(["/bin/sh", "-c", "echo 20; read answer; echo $answer >&2"], stdin=b_read, stdout=a_write, capture={2: 10})
+    ask = Command(["/bin/sh", "-c", "echo 20; read answer; echo $answer >&2"],
+                  stdin=b_read, stdout=a_write, capture={2: 10})
     answer = Command(["/bin/sh", "-c", "read n; echo $((n + 1))"], stdin=a_read, stdout=b_write)
     with ask.spawn() as asking, answer.spawn() as answering:
         for fd in (a_read, a_write, b_read, b_write):
@@ -85,8 +86,10 @@ def test_two_programs_joined_by_pipes():
         assert asking.wait(20).stderr == b"21\n"
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"a\0b\xff", bytearray(b"array"), memoryview(b"view")[1:3], b"y" * 5_000_000],
-                         ids=lambda data: f"{type(data).__name__} of {len(data)}")
+INPUTS = [b"", b"x", b"a\0b\xff", bytearray(b"array"), memoryview(b"view")[1:3], b"y" * 5_000_000]
+
+
+@pytest.mark.parametrize("data", INPUTS, ids=lambda data: f"{type(data).__name__} of {len(data)}")
 @pytest.mark.parametrize("option", ["input", "stdin"])
 def test_input(data, option):
     assert run(["/bin/cat"], **{option: data}).stdout == bytes(data)
