@@ -68,6 +68,44 @@ static void out_by_stdio(void) {
     remove_dir(dir);
 }
 
+/* CVE-2024-21626, and every chroot(2) without a chdir(2): a working directory that stays outside. */
+static void careless_checks(void) {
+    char output[256];
+    int ends[2];
+    if (!become_mounter() || !ok(pipe2(ends, O_CLOEXEC) == 0, "a pipe"))
+        return;
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], 1);
+        if (chdir(dir) == 0 && chroot(join(dir, "root")) == 0)
+            execl("/hostile", "/hostile", op("walk %s", SECRET), (char *)NULL);
+        _exit(1);
+    }
+    close(ends[1]);
+    read_all(ends[0], output, sizeof output);
+    ok(exited(child_status(pid), 0), "a careless host");
+    ok_str(output, "got by the working directory\n", "control: its program");
+    close(ends[0]);
+}
+
+static void out_by_cwd(void) {
+    make_secret();
+    ok(mkdir(join(dir, "root"), 0755) == 0 && copy_file(hostile_path(), join(dir, "root/hostile"), 0755), "a root");
+    in_child(careless_checks);
+    int leaked = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    runner_t *runner = walker();
+    set_pokes(runner, "/hostile", &(struct poke){op("walk %s", SECRET), NULL}, 1);
+    runner_set_files(runner, (int[]){null, null, null, leaked}, 4);
+    runner_set_workdir(runner, "/proc/self/fd/3");
+    ok(run(runner) < 0 && last_error.stage == RUNNER_STAGE_CHDIR, "one by an fd that leads out is refused");
+    runner_set_workdir(runner, "/");
+    attacks_inside(runner, {op("walk %s", SECRET), "nothing"});
+    runner_free(runner);
+    close(leaked);
+    close(null);
+    remove_dir(dir);
+}
+
 /* The host's own proc in the root leads everywhere; a user namespace closes its links, but not what it tells. */
 static void out_by_proc(void) {
     make_secret();
@@ -318,6 +356,7 @@ static void mount_over(void) {
 static const struct test tests[] = {
     {"out of the root by leaked fds: by default", out_by_fds},
     {"out of the root by a directory as fd 0: by default", out_by_stdio},
+    {"out of the root by the working directory: by default", out_by_cwd},
     {"out of the root by /proc: with a proc of its own, or a user namespace", out_by_proc},
     {"an fd for reading opened anew for writing: not by default; with a credential, or without a proc", reopened},
     {"a file by its handle: root's program not by default; with drop_caps, a credential or a user namespace", by_handle},

@@ -26,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
@@ -628,10 +629,71 @@ static void do_forks(char **w) {
     printf("%ld %s\n", made, made < number(w[1]) ? strerrorname_np(errno) : "ok");
 }
 
-static void do_sleep(char **w) {
+/* leave-cgroup DIR: moves itself into another one. */
+static void do_leave_cgroup(char **w) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/cgroup.procs", w[1]);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    say(fd < 0 ? -1 : write(fd, "0", 1));
+}
+
+/* ---- not ending -------------------------------------------------------------------------------------------- */
+
+/* All of these are over after so many ms, whatever the test does. */
+static void do_rest(char **w) {
     fflush(stdout);
     nap(number(w[1]));
-    puts("ok");
+}
+
+/* outlive MS: takes back the signal that it was to get when the host dies. */
+static void do_outlive(char **w) {
+    say(prctl(PR_SET_PDEATHSIG, 0));
+    do_rest(w);
+}
+
+/* leave-child MS: ends, and leaves a child with all that it has open. */
+static void do_leave_child(char **w) {
+    fflush(stdout);
+    if (fork() == 0) {
+        setsid();
+        puts("got");
+        do_rest(w);
+    }
+    _exit(0);
+}
+
+/* stop MS: stops itself, but for a child that wakes it in the end. */
+static void do_stop(char **w) {
+    pid_t self = getpid();
+    puts("got");
+    fflush(stdout);
+    if (fork() == 0) {
+        nap(number(w[1]));
+        kill(self, SIGKILL);
+        _exit(0);
+    }
+    raise(SIGSTOP);
+}
+
+/* run-away MS: each process lives only to make the next one, in a session of its own. The first one stays, as the bait
+ * of its killer and because a pid namespace would end with it. */
+static void do_run_away(char **w) {
+    struct timespec now, end;
+    puts("got");
+    fflush(stdout);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += number(w[1]) / 1000 + 1;
+    if (fork() > 0) {
+        do_rest(w);
+        _exit(0);
+    }
+    do {
+        setsid();
+        if (fork() > 0)
+            _exit(0);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (now.tv_sec < end.tv_sec);
+    _exit(0);
 }
 
 /* ---- the table --------------------------------------------------------------------------------------------- */
@@ -698,7 +760,12 @@ static const struct attack {
     {"tables", 1, do_tables},
     {"unkillable", 0, do_unkillable},
     {"forks", 1, do_forks},
-    {"sleep", 1, do_sleep},
+    {"leave-cgroup", 1, do_leave_cgroup},
+    {"rest", 1, do_rest},
+    {"outlive", 1, do_outlive},
+    {"leave-child", 1, do_leave_child},
+    {"stop", 1, do_stop},
+    {"run-away", 1, do_run_away},
 };
 
 /* An attack that does not exist, or lacks words, says so: no test passes by a slip of the pen. */

@@ -214,6 +214,42 @@ static void group_of_host(void) {
     }
 }
 
+/* While a start with a credential is held, it has the host's memory and the new user's id. The defence is that this
+ * memory is not dumpable; the control takes that back. */
+static void through_held_checks(void) {
+    volatile char *byte = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    runner_t *started = hostile(), *attacker = hostile();
+    runner_held_t *held = NULL;
+    *byte = '.';
+    runner_set_credential(started, 1000, 1000, NULL, 0);
+    runner_set_credential(attacker, 1000, 1000, NULL, 0);
+    ok_int(runner_start_held(started, &held, &last_error), 0, "a held start");
+    prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+    const char *attack = op("mem %d %p", (int)runner_held_pid(held), (void *)byte);
+    attacks(attacker, {attack, "EACCES"});
+    ok_int(*byte, '.', "the host's byte");
+    prctl(PR_SET_DUMPABLE, 1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (setgroups(0, NULL) || setresgid(1000, 1000, 1000) || setresuid(1000, 1000, 1000))
+            _exit(1);
+        dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 1);
+        execl(hostile_path(), "hostile", attack, (char *)NULL);
+        _exit(1);
+    }
+    ok(exited(child_status(pid), 0), "the same attacker; the library would protect the memory for a start of its own");
+    ok_int(*byte, 'm', "control: where the memory is dumpable it is the host's that is written to");
+    runner_held_abort(held);
+    runner_free(started);
+    runner_free(attacker);
+}
+
+static void through_held(void) {
+    if (!is_root())
+        SKIP("an ordinary user has no other id to give");
+    in_child(through_held_checks);
+}
+
 static const struct test tests[] = {
     {"signals to a bystander of the same user: not by default; with a credential or a pid namespace", signals},
     {"signals by F_SETOWN: not by default; with a credential or a pid namespace", signals_of_fds},
@@ -227,6 +263,7 @@ static const struct test tests[] = {
     {"signals to the host's process group: by default", group_of_host},
     {"the host's memory: not by default; with a credential, a user namespace, or a pid namespace and a root",
      host_rewritten},
+    {"the host's memory before the exec of a start with a credential: by default", through_held},
 };
 
 int main(int argc, char **argv) {

@@ -106,10 +106,10 @@ static void core_dumps(void) {
 /* ------------------------------------------------------------------ processes and memory */
 
 /* What the hostile program says in a watched run, and the run's end. */
-static runner_result_t watched(runner_t *runner, const char *attack, char *says, size_t size) {
+static runner_result_t watched_at(runner_t *runner, const char *program, const char *attack, char *says, size_t size) {
     const void *data;
     size_t length;
-    set_pokes(runner, "/hostile", &(struct poke){attack, NULL}, 1);
+    set_pokes(runner, program, &(struct poke){attack, NULL}, 1);
     runner_capture(runner, 1, size - 1);
     runner_process_t *process = spawn(runner);
     runner_result_t r = end_of_run(process);
@@ -118,6 +118,10 @@ static runner_result_t watched(runner_t *runner, const char *attack, char *says,
         snprintf(says, size, "%.*s", (int)strcspn(data, "\n"), (const char *)data);
     runner_process_free(process);
     return r;
+}
+
+static runner_result_t watched(runner_t *runner, const char *attack, char *says, size_t size) {
+    return watched_at(runner, "/hostile", attack, says, size);
 }
 
 static void fork_bomb(void) {
@@ -229,6 +233,26 @@ static void page_tables(void) {
     ok_all_gone();
 }
 
+/* A program that may write to the files of cgroups has no limit. It moves to where its host is. */
+static void leave_cgroup(void) {
+    char says[64], group[GROUP_PATH];
+    bool v2;
+    if (!is_root() || !parent_with("memory", group, &v2))
+        SKIP("no memory cgroup, or one that belongs to somebody else and needs no defence");
+    const char *attack = op("leave-cgroup %s", group);
+    for (int defence = 0; defence < 3; defence++) {
+        runner_t *runner = defence == 1 ? hostile_in_root(0) : hostile();
+        runner_set_memory_limit(runner, 64 * MIB);
+        runner_set_drop_caps(runner, true);
+        if (defence == 2)
+            runner_set_credential(runner, 1000, 1000, NULL, 0);
+        watched_at(runner, defence == 1 ? "/hostile" : hostile_path(), attack, says, sizeof says);
+        ok_str(says, ((const char *const[]){"got", "ENOENT", "EACCES"})[defence], "defence %d", defence);
+        runner_free(runner);
+    }
+    ok_all_gone();
+}
+
 /* With CAP_SYS_RESOURCE the OOM killer can be told to let a program live. */
 static void unkillable(void) {
     char says[64];
@@ -256,6 +280,7 @@ static const struct test tests[] = {
     {"a memory bomb without a memory cgroup: with a memory limit what is mapped is seen, nothing else",
      bombs_without_cgroup},
     {"a memory bomb of page tables: not by default; with a memory limit", page_tables},
+    {"a limit left by leaving its cgroup: root's program not by default; with a root or a credential", leave_cgroup},
     {"a program that the OOM killer spares: root's not by default; with drop_caps", unkillable},
 };
 
