@@ -106,6 +106,7 @@ int runner_set_oom_score_adj(runner_t *runner, int adj);
 int runner_set_cpu_affinity(runner_t *runner, const uint32_t *cpus, size_t n);
 int runner_set_personality(runner_t *runner, uint64_t persona);
 int runner_set_scheduler(runner_t *runner, int policy, int priority);
+int runner_set_new_session_keyring(runner_t *runner, bool on);
 int runner_set_loopback_up(runner_t *runner, bool on);
 int runner_set_pivot_root(runner_t *runner, const char *path);
 int runner_set_root_writable(runner_t *runner, bool writable);
@@ -326,6 +327,8 @@ class Stage(Named):
     STDIO = 42
     #: The epoll and the timer of a watched run.
     WATCH = 43
+    #: Making a session keyring (EDQUOT: the user has as many keys as kernel.keys.maxkeys allows).
+    KEYRING = 44
 
 
 class Verdict(Named):

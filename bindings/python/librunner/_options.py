@@ -89,6 +89,8 @@ class Options(TypedDict, total=False):
     domainname: Optional[Text]
     #: Bring ``lo`` up (``Namespace.NET``).
     loopback_up: Optional[bool]
+    #: An empty session keyring instead of this process's.
+    new_session_keyring: Optional[bool]
 
     #: Who the program runs as.
     credential: Optional[Union[Credential, tuple[int, int, Sequence[int]]]]
@@ -277,6 +279,7 @@ APPLY: dict[str, Apply] = {
     "hostname": _one("set_hostname", convert.text),
     "domainname": _one("set_domainname", convert.text),
     "loopback_up": _one("set_loopback_up", convert.boolean),
+    "new_session_keyring": _one("set_new_session_keyring", convert.boolean),
     "credential": _credential,
     "no_new_privs": _one("set_no_new_privs", convert.boolean),
     "drop_caps": _one("set_drop_caps", convert.boolean),

@@ -75,7 +75,7 @@ OPTIONS = [
     ("drop_caps", 0),
     ("ptrace", "x"),
     ("ctty", 2),
-    ("loopback_up", "y"),
+    ("loopback_up", "y"), ("new_session_keyring", 1),
     ("root", "/tmp"), ("root", []), ("root", 7),
     ("credential", (0,)), ("credential", (-1, 0, [])), ("credential", (0, 1 << 32, [])), ("credential", 7),
     ("credential", ((1 << 32) - 1, 0, [])), ("credential", (0, 0, [-1])), ("credential", (0, 0, 7)),

@@ -92,6 +92,7 @@ OPTIONS = {
     "hostname": same("hostname"),
     "credential": lambda value: {"credential": Credential(**value)},
     "no_new_privs": same("no_new_privs"),
+    "new_session_keyring": same("new_session_keyring"),
     "drop_caps": same("drop_caps"),
     "seccomp": same("seccomp"),
     "rlimits": lambda lines: {"rlimits": {Rlimit[name.upper()]: (soft, hard) for name, soft, hard in lines}},
@@ -224,7 +225,7 @@ def test_case(case):
     assert not case.keys() - {"name", "options", "expect", "how", "needs"}
     for need in case.get("needs", []):
         if not NEEDS[need]():
-            pytest.skip(f"no {need}: {PROBE.blocker}")
+            pytest.skip(f"no {need}" + (f": {PROBE.blocker}" if need != "root" else ""))
     expect = case["expect"]
     go = HOW[case.get("how", "run")]
     with tempfile.TemporaryDirectory() as tmp, ExitStack() as stack:

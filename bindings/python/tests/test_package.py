@@ -108,7 +108,9 @@ def test_a_wheel(tmp_path):
     source = tmp_path / "source"
     shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("tests", "build", "*.egg-info", "__pycache__"))
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-    subprocess.run([*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", tmp_path, source], check=True)
+    # A user without a home is no user to setuptools.
+    env = {**os.environ, "HOME": str(tmp_path)}
+    subprocess.run([*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", tmp_path, source], env=env, check=True)
     wheel = tmp_path / f"librunner-{librunner.__version__}-py3-none-any.whl"
     assert wheel.exists(), list(tmp_path.iterdir())
     installed = tmp_path / "installed"

@@ -63,6 +63,8 @@ def test_a_command_again_and_replaced():
     assert [command.replace(input=data).run().stdout for data in (b"a", b"", b"b")] == [b"a", b"", b"b"]
     assert command.run().stdout == b""
     assert command.replace(args=["/bin/echo"]).run().stdout == b"\n"
+    command = Command(iter(["/bin/sh", "-c", "ulimit -n; exit 1"]), rlimits={7: 9}, cpu_affinity=iter([0]))
+    assert command.replace(capture={1: 10}).run().stdout == b"9\n"
 
 
 def test_poll_in_a_loop_of_ones_own():
