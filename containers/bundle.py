@@ -3,9 +3,9 @@
 
     bundle.py DIR MODE[,CHANGE...] COMMAND...
 
-The modes are those of docs/containers.md. A change takes something away from a mode, or gives it back, to show what the
-library says then. DIR gets config.json and an empty rootfs. BUNDLE_DIRS names more directories to show, separated by
-colons: FROM:FROM:...; FROM=TO shows one elsewhere.
+The modes are those of docs/containers.md. A change takes something away from a mode, or gives it back, to show what
+the library says then. DIR gets config.json and an empty rootfs. BUNDLE_DIRS names more directories to show, separated
+by colons: FROM:FROM:...; FROM=TO shows one elsewhere.
 """
 
 import json
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NOBODY_ELSE = 1000  # the ordinary user inside
+NOBODY_ELSE = 54321  # the ordinary user inside: nobody on the machine, whose processes would count too
 
 # What Docker gives a container, and Podman and containerd nearly so.
 DEFAULT_CAPS = (
@@ -82,8 +82,8 @@ def default_profile():
     ]
     profile = own_profile()
     profile["defaultErrnoRet"] = 1
-    profile["syscalls"][0] = rule(["ptrace"])
-    profile["syscalls"] += [rule(["clone"], 0, no_namespaces), rule(["clone3"], 38), *personalities]
+    profile["syscalls"] = [known for known in profile["syscalls"][1:] if known["names"] != ["keyctl"]]
+    profile["syscalls"] += [rule(["ptrace"]), rule(["clone"], 0, no_namespaces), rule(["clone3"], 38), *personalities]
     return profile
 
 
@@ -137,8 +137,8 @@ def system(rootfs):
 
 
 def cgroups(how):
-    """The machine's own, with all hierarchies: rw, or rro for read-only ones. There is no cgroup namespace then, so that
-    the paths in /proc/self/cgroup are where they say."""
+    """The machine's own, with all hierarchies: rw, or rro for read-only ones. There is no cgroup namespace then, so
+    that the paths in /proc/self/cgroup are where they say."""
     source = os.environ.get("BUNDLE_CGROUPS", "/sys/fs/cgroup")
     return [mount("/sys/fs/cgroup", "bind", "rbind", how, source=source)] if how else []
 
@@ -165,6 +165,8 @@ def change(mode, text):
         mode["masked"] = True
     elif name in ("profile", "cgroups", "processes", "knob"):
         mode[name] = value
+    elif name == "uid":
+        mode[name] = int(value)
     else:
         sys.exit(f"bundle.py: what is {text}?")
 

@@ -1,4 +1,4 @@
-# A judge with librunner in Nomad, mode "root" of its docker driver: the driver cannot uncover /proc, which mode "user"
+# A judge with librunner in Nomad, mode "root", by its docker driver: that cannot uncover /proc, which mode "user"
 # needs for runs with a /proc of their own. docs/containers.md says what each line is for. The image is yours.
 #
 # The clients need, in their own configuration:
@@ -8,7 +8,7 @@
 #                     "net_raw", "setfcap", "setgid", "setpcap", "setuid", "sys_chroot", "sys_admin"]
 #     }
 #   }
-# and seccomp.json as /etc/librunner/seccomp.json. Start runs without CLONE_NEWUSER there, or without runner_add_proc().
+# and seccomp.json as /etc/librunner/seccomp.json. Start runs without CLONE_NEWUSER, or without runner_add_proc().
 
 job "judge" {
   group "judge" {

@@ -7,8 +7,8 @@
  * map=INSIDE:OUTSIDE, credential=ID        who the program is
  * cgroup-root=PATH                         where the cgroups of the run are made
  *
- * Prints "started" or the error, then what the run had to do without and why, then "the host goes on": this process is
- * still whole, and starts something that asks for nothing. */
+ * Prints "started" or the error, then what the run had to do without and why, then "the host goes on": this process
+ * is still whole, and starts something that asks for nothing. */
 
 #define _GNU_SOURCE
 #include <sched.h>
@@ -57,7 +57,8 @@ static int add_ids(runner_t *runner, const char *word)
 {
     unsigned inside, outside;
     if (sscanf(word, "map=%u:%u", &inside, &outside) == 2)
-        return runner_add_uid_mapping(runner, inside, outside, 1) | runner_add_gid_mapping(runner, inside, outside, 1);
+        return runner_add_uid_mapping(runner, inside, outside, 1) |
+               runner_add_gid_mapping(runner, inside, outside, 1);
     if (sscanf(word, "credential=%u", &inside) == 1)
         return runner_set_credential(runner, inside, inside, NULL, 0);
     return -1;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs the C suite and the demo judge in containers, made by crun as root and as an ordinary user and by bwrap, with the
-# profile and the capabilities of docs/containers.md; then takes away what the library needs and checks that it says
+# Runs the C suite and the demo judge in containers, made by crun as root and as an ordinary user and by bwrap, with
+# the profile and the capabilities of docs/containers.md; takes away what the library needs, and checks that it says
 # what that page quotes.
 #   containers/test.sh C_TESTS EXAMPLES
 # The two are directories with built programs. An ordinary user runs only what he may.
@@ -42,8 +42,10 @@ install_missing() {
     command -v setpriv >/dev/null || missing+=(util-linux)
     [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
     echo "installing ${missing[*]}"
-    { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"; } \
-        >/dev/null 2>&1 || echo "apt cannot install ${missing[*]}"
+    {
+        apt-get -q update &&
+            DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
+    } >/dev/null 2>&1 || echo "apt cannot install ${missing[*]}"
 }
 
 # May an ordinary user make user namespaces on this machine? Without them only modes root and default would be left.
@@ -69,8 +71,8 @@ as_user() {
 # What is shown in a container beside /usr and /etc: the project, and where the library and the programs are.
 dirs="$top:$(dirname "$library"):$c_tests:$examples:$work/bin=/containers"
 
-# crun refuses machines where cgroup v2 lies beside v1, even when it is to leave cgroups alone. So it gets to see v2 only,
-# in a mount namespace of its own; the real tree stays reachable by another path.
+# crun refuses machines where cgroup v2 lies beside v1, even when it is to leave cgroups alone. So it gets to see v2
+# only, in a mount namespace of its own; the real tree stays reachable by another path.
 hybrid='
     mount --make-rprivate /
     if [ -d /sys/fs/cgroup/unified ]; then
@@ -108,13 +110,13 @@ in_bwrap() {
             args+=(--ro-bind "$link" "$link")
         fi
     done
-    args+=(--proc /proc --dev /dev --tmpfs /tmp --chdir /tmp)
+    args+=(--unshare-all --die-with-parent --ro-bind /usr /usr --ro-bind /etc /etc --proc /proc --dev /dev)
+    args+=(--tmpfs /tmp --chdir /tmp --clearenv --setenv PATH /usr/bin:/bin)
     IFS=: read -ra shown <<<"$dirs"
     for dir in "${shown[@]}"; do
         args+=(--ro-bind "${dir%%=*}" "${dir##*=}")
     done
-    as_user timeout -k 2 110 bwrap --unshare-all --die-with-parent --ro-bind /usr /usr --ro-bind /etc /etc "${args[@]}" \
-        "$@" </dev/null
+    as_user timeout -k 2 110 bwrap "${args[@]}" "$@" </dev/null
 }
 
 enter_mode() { # MODE COMMAND...
@@ -138,17 +140,21 @@ suite() { # MODE PROGRAM...
     awk -v mode="${mode%%,*}" -v wanted=$# -f "$here/tap.awk" "$here/excluded.txt" "$work/$mode.tap"
 }
 
-judge() { # MODE
-    local mode=$1 last
+judged_as_expected() { # MODE
     # Not as process 1: an attack would take itself for the judge, whose number it is given.
-    enter_mode "$mode" sh -c '"$@"; exit $?' sh "$examples/judge" "$top/examples/problems" >"$work/$mode.judge" 2>&1 || true
-    last=$(tail -n 1 "$work/$mode.judge")
-    if [[ $last =~ ^([0-9]+)\ verdicts,\ ([0-9]+)\ as\ expected$ ]] && [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]; then
-        echo "$mode: the judge: $last"
+    enter_mode "$1" sh -c '"$@"; exit $?' sh "$examples/judge" "$top/examples/problems" >"$work/$1.judge" 2>&1 || true
+    [[ $(tail -n 1 "$work/$1.judge") =~ ^([0-9]+)\ verdicts,\ ([0-9]+)\ as\ expected$ ]] &&
+        [ "${BASH_REMATCH[1]}" -gt 0 ] && [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
+}
+
+# Once more where it fails: which limit a bomb meets first is a matter of the machine's pace.
+judge() { # MODE
+    if judged_as_expected "$1" || judged_as_expected "$1"; then
+        echo "$1: the judge: $(tail -n 1 "$work/$1.judge")"
         echo "@sum 1 0 0 0"
     else
-        echo "$mode: the judge failed:"
-        grep -v ' yes ' "$work/$mode.judge" | tail -n 30 | sed 's/^/    /'
+        echo "$1: the judge failed:"
+        grep -v ' yes ' "$work/$1.judge" | tail -n 30 | sed 's/^/    /'
         echo "@sum 0 1 0 0"
     fi
 }
@@ -213,7 +219,8 @@ quoted() {
         sed 's/^ *`//; s/`\( *†\)\{0,1\} *$/\1/'
 }
 
-# What is run in the container: "start WORD..." (start.c), "probe", or either after "switched-off": no user namespaces in it.
+# What is run in the container: "start WORD..." (start.c), "probe", or either of them after "switched-off": without
+# user namespaces.
 command_of() {
     case $1 in
         start) command=(/containers/start "${@:2}") ;;
@@ -225,8 +232,8 @@ command_of() {
     esac
 }
 
-# says WORDS MODE[,CHANGE...] COMMAND...: the sentence of the page that has these words is in what the library says, and
-# the host program survives.
+# says WORDS MODE[,CHANGE...] COMMAND...: the sentence of the page that has these words is in what the library says,
+# and the host program survives.
 says() {
     local words=$1 mode=$2 sentence said command
     command_of "${@:3}"
@@ -269,7 +276,7 @@ messages() {
     works root,masked start pid mount root proc
     works user,masked start user pid mount root
     works user start user pid mount root proc
-    says "mount: Permission denied" root,profile=module start pid mount root
+    says 'mount "/": Permission' root,profile=module start pid mount root
     says "or a LSM forbids mounts there" user,profile=module start user pid mount root proc
     says "not allowed in a user namespace" user,profile=no-mounts start user pid mount root proc
     says 'pivot_root "/tmp"' user,profile=no-pivot_root start user pid mount root proc
@@ -284,7 +291,7 @@ messages() {
     works root,cap-add=NET_ADMIN start net loopback
     works user start user net loopback
     says "loopback (ioctl)" root start net loopback
-    says "too many processes" user,processes=1 start user
+    says "too many processes" user,uid=54322,processes=1 start user
 
     works userns start user
     says "too many namespaces" userns,cap-add=SYS_RESOURCE switched-off start user
@@ -306,11 +313,20 @@ rows_without_test() {
     done < <(quoted | grep -v '†$')
 }
 
-# Mode default is what is left where nothing is allowed: a watched run ends by its limits all the same.
+# Mode default is what is left where nothing is allowed: a watched run ends by its limits all the same, of CPU time
+# or, on a busy machine, of wall time.
 nothing_allowed() {
     local said
     said=$(container default "$examples/run" 2>&1 || true)
-    if [[ $said == time_limit* ]]; then pass; else fail "examples/run where nothing is allowed: $said"; fi
+    if [[ $said =~ ^(time|wall)_limit ]]; then pass; else fail "examples/run where nothing is allowed: $said"; fi
+}
+
+in_changed() {
+    passed=0 failed=0
+    messages
+    nothing_allowed
+    rows_without_test
+    echo "@sum $passed $failed 0 0"
 }
 
 # ---- the files beside this one
@@ -345,11 +361,12 @@ manifest() {
 }
 
 manifests() {
-    manifest docker-compose.yml 'user: "1000:1000"' 'cap_drop: [ALL]' 'no-new-privileges:true' 'seccomp:seccomp.json' \
-        'systempaths=unconfined' 'cap_add: [SYS_ADMIN]'
-    manifest judge.container 'DropCapability=all' "AddCapability=$(own_ids_caps 'CAP_%s ')" 'NoNewPrivileges=true' 'Unmask=ALL'
-    manifest kubernetes.yaml 'hostUsers: false' 'procMount: Unmasked' 'type: Localhost' 'allowPrivilegeEscalation: false' \
-        'drop: [ALL]' "add: [$(own_ids_caps '%s, ')]"
+    manifest docker-compose.yml 'user: "1000:1000"' 'cap_drop: [ALL]' 'no-new-privileges:true' \
+        'seccomp:seccomp.json' 'systempaths=unconfined' 'cap_add: [SYS_ADMIN]'
+    manifest judge.container 'DropCapability=all' "AddCapability=$(own_ids_caps 'CAP_%s ')" 'NoNewPrivileges=true' \
+        'Unmask=ALL'
+    manifest kubernetes.yaml 'hostUsers: false' 'procMount: Unmasked' 'type: Localhost' 'drop: [ALL]' \
+        'allowPrivilegeEscalation: false' "add: [$(own_ids_caps '%s, ')]"
     manifest nomad.hcl 'cap_add = ["sys_admin"]' '"seccomp=/etc/librunner/seccomp.json"'
 }
 
@@ -364,8 +381,8 @@ print("".join(sys.argv[2] % name for name in OWN_IDS_CAPS).rstrip(", "))' "$here
 
 install_missing
 mkdir "$work/bin"
-${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -I"$top/include" "$here/start.c" "$library" -Wl,-rpath,"$(dirname "$library")" \
-    -o "$work/bin/start"
+${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -I"$top/include" "$here/start.c" -o "$work/bin/start" \
+    "$library" -Wl,-rpath,"$(dirname "$library")"
 
 rootless=()
 for need in crun:in_rootless bwrap:in_bubblewrap; do
@@ -380,12 +397,9 @@ done
 if ! have_user_namespaces; then
     skip "all containers: ordinary users may make no user namespaces on this machine"
 elif [ "$(id -u)" = 0 ] && command -v crun >/dev/null; then
-    messages
-    nothing_allowed
-    rows_without_test
     lane in_root
     lane in_user
-    lane in_userns_and_default "${rootless[@]}"
+    lane in_changed in_userns_and_default "${rootless[@]}"
 else
     skip "containers of root: they need root and crun"
     [ ${#rootless[@]} = 0 ] || lane "${rootless[@]}"
