@@ -113,6 +113,7 @@ export const OPTIONS = {
   scheduler,
   personality: one('set_personality'),
   session: one('set_session'),
+  newSessionKeyring: one('set_new_session_keyring'),
   ctty: one('set_ctty'),
   deathSignal: one('set_death_signal', signalNumber),
   cgroupPaths: each('set_cgroup_path'),

@@ -1,5 +1,6 @@
 // What became of a run, in JavaScript's terms.
 import { constants } from 'node:os';
+import { Missing } from './constants.js';
 import { lib } from './library.js';
 
 const signals = new Map(Object.entries(constants.signals).reverse().map(([name, number]) => [number, name]));
@@ -29,6 +30,10 @@ export class Usage {
     this.outputFd = raw.output_fd < 0 ? null : raw.output_fd;
     this.missing = raw.missing;
     this.reason = raw.reason;
+  }
+
+  get missingNames() {
+    return Object.values(Missing).filter((bit) => this.missing & bit).map((bit) => lib.missing_name(bit));
   }
 }
 
