@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 
 /* How long a program goes on that nobody ends, and what is much less. */
-enum { GOES_ON = 2000, SOON = 700 };
+enum { GOES_ON = 1500, SOON = 500 };
 
 /* prctl(PR_SET_PDEATHSIG) refused. */
 static void refuse_death_signal(runner_t *runner) {

@@ -435,6 +435,39 @@ static int try_userns(char **w) {
     return unshare(CLONE_NEWUSER) != 0 ? -1 : use_namespace();
 }
 
+/* In namespaces of its own, with the capabilities that those give: takes away what lies over a path, makes a read-only
+ * mount writable, or mounts a new proc, in which it opens a file. */
+static int enter_namespaces(void) {
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS);
+}
+
+static int uncover(char **w) { return umount2(w[1], MNT_DETACH); }
+static int remount(char **w) { return mount(NULL, w[1], NULL, MS_REMOUNT | MS_BIND, NULL); }
+static int nested_uncover(char **w) { return enter_namespaces() ? -1 : uncover(w); }
+static int nested_remount(char **w) { return enter_namespaces() ? -1 : remount(w); }
+
+/* nested-proc PATH read|write: where the proc that we have is read-only, the new one has to be. */
+static int nested_proc(char **w) {
+    bool write = strcmp(w[2], "write") == 0;
+    int status = 0;
+    if (enter_namespaces() != 0 || unshare(CLONE_NEWPID) != 0)
+        return -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        bool good = mount("proc", "/proc", "proc", write ? 0 : MS_RDONLY, NULL) == 0;
+        _exit(good && open(w[1], write ? O_WRONLY : O_RDONLY) >= 0 ? 0 : errno);
+    }
+    waitpid(pid, &status, 0);
+    errno = WEXITSTATUS(status);
+    return status == 0 ? 0 : -1;
+}
+
+static void do_uncover(char **w) { say_of_child(uncover, w); }
+static void do_remount(char **w) { say_of_child(remount, w); }
+static void do_nested_uncover(char **w) { say_of_child(nested_uncover, w); }
+static void do_nested_remount(char **w) { say_of_child(nested_remount, w); }
+static void do_nested_proc(char **w) { say_of_child(nested_proc, w); }
+
 static int in_new_child(long pid) {
     int status = 0;
     if (pid == 0)
@@ -689,6 +722,7 @@ static void do_run_away(char **w) {
     }
     do {
         setsid();
+        nap(1); /* fast enough for any killer, and few enough for who has to reap them */
         if (fork() > 0)
             _exit(0);
         clock_gettime(CLOCK_MONOTONIC, &now);
@@ -743,6 +777,11 @@ static const struct attack {
     {"userns", 0, do_userns},
     {"userns-clone", 0, do_userns_clone},
     {"userns-clone3", 0, do_userns_clone3},
+    {"uncover", 1, do_uncover},
+    {"remount", 1, do_remount},
+    {"nested-uncover", 1, do_nested_uncover},
+    {"nested-remount", 1, do_nested_remount},
+    {"nested-proc", 2, do_nested_proc},
     {"call", 1, do_call},
 #ifdef __x86_64__
     {"int80", 1, do_int80},

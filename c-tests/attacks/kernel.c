@@ -178,6 +178,50 @@ static void settings_in_userns(void) {
     runner_free(runner);
 }
 
+/* A new proc is the whole one, however little the old one shows: the kernel only asks whether what there is of the old one
+ * is covered by mounts (then none can be had), or read-only (then the new one is too). */
+static void new_proc(void) {
+    const char *changed = as_root_else("got", "EACCES");
+    const struct {
+        uint32_t flags;
+        const char *reads, *writes;
+    } rows[] = {
+        {0, "got", changed},
+        {RUNNER_PROC_SUBSET, "got", changed},
+        {RUNNER_PROC_SUBSET | RUNNER_PROC_MASK, "got", changed},
+        {RUNNER_PROC_RO, "got", "EPERM"},
+        {RUNNER_PROC_SUBSET | RUNNER_PROC_RO, "got", "EPERM"},
+        {RUNNER_PROC_MASK, "EPERM", "EPERM"},
+    };
+    if (!have_userns())
+        SKIP("no user namespaces here");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        runner_t *runner = with_proc_of(rows[i].flags);
+        if (!attacks_inside(runner, {"nested-proc /proc/meminfo read", rows[i].reads},
+                            {"nested-proc " CORE_PATTERN " write", rows[i].writes}))
+            diag("  that was with flags %#x", rows[i].flags);
+        set_judges_filter(runner);
+        attacks_inside(runner, {"nested-proc /proc/meminfo read", "EPERM"});
+        runner_free(runner);
+    }
+}
+
+/* What lies over a proc, and what makes a bind read-only. */
+static void own_mounts(void) {
+    char dir[64];
+    snprintf(dir, sizeof dir, "%s", scratch_dir());
+    runner_t *runner = hostile_in_root(CLONE_NEWPID);
+    runner_add_proc(runner, "/proc", RUNNER_PROC_MASK);
+    runner_add_bind(runner, dir, "/box", RUNNER_BIND_RO);
+    attacks_inside(runner, {"uncover /proc/sys", "got"}, {"remount /box", "got"});
+    runner_set_drop_caps(runner, true);
+    attacks_inside(runner, {"uncover /proc/sys", "EPERM"}, {"remount /box", "EPERM"});
+    if (have_userns())
+        attacks_inside(runner, {"nested-uncover /proc/sys", "EINVAL"}, {"nested-remount /box", "EPERM"});
+    runner_free(runner);
+    remove_dir(dir);
+}
+
 /* Nobody has a /sys who was not given one. */
 #define SETTING_OF_SYS "/sys/kernel/mm/transparent_hugepage/enabled"
 
@@ -225,6 +269,9 @@ static const struct test tests[] = {
     {"nested user namespaces: with user.max_user_namespaces", nested_counted},
     {"/proc/sys: root's program not by default; with a credential, or proc masked, read-only or a subset", settings},
     {"/proc/sys: root's in a user namespace not by default; with a map to another id", settings_in_userns},
+    {"a whole /proc mounted in a new user namespace: with RUNNER_PROC_MASK, but not beside _SUBSET; with a filter",
+     new_proc},
+    {"read-only binds and masks of proc undone: not by default; with drop_caps", own_mounts},
     {"/sys: by default in a root; bound in, with RUNNER_BIND_RO", settings_of_sys},
     {"the machine's clock: root's program not by default; with drop_caps, a credential or a user namespace",
      machine_clock},
