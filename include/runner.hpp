@@ -101,7 +101,8 @@ enum class stage : std::uint32_t {
     death_signal = RUNNER_STAGE_DEATH_SIGNAL,     /**< PR_SET_PDEATHSIG. */
     pidfd = RUNNER_STAGE_PIDFD,                   /**< The pidfd. */
     stdio = RUNNER_STAGE_STDIO,                   /**< Input and pipes of a watched run; index: its fd. */
-    watch = RUNNER_STAGE_WATCH                    /**< Epoll and timer of a watched run. */
+    watch = RUNNER_STAGE_WATCH,                   /**< Epoll and timer of a watched run. */
+    keyring = RUNNER_STAGE_KEYRING                /**< Making a session keyring. */
 };
 
 /** How a run ended, as a judge sees it. */
@@ -376,8 +377,7 @@ inline int outcome(error_info &failed, int returned, const char *call, const cha
         fill(failed, -returned, stage::none, -1, call,
              returned == -EINVAL   ? invalid
              : returned == -ECHILD ? "it belongs to the process that this one was forked from"
-             : returned == -ENOSYS ? "the kernel cannot do it"
-                                   : "failed");
+                                   : std::strerror(-returned));
     return returned;
 }
 
@@ -431,7 +431,7 @@ public:
     template <class Rep, class Period>
     constexpr timespan(std::chrono::duration<Rep, Period> time) noexcept {
         using seconds = std::chrono::duration<long double>;
-        valid_ = time >= time.zero(); // not so for a NaN
+        valid_ = time > time.zero() || time == time.zero(); // a NaN is neither, but >= too
         if (valid_ && seconds(time) < seconds(9.2e9L))
             ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(time);
     }
@@ -488,7 +488,7 @@ private:
     std::string_view text_;
 };
 
-/** Bytes of any value as the caller has them, borrowed for a call. A literal ends at its first NUL, a "..."sv does not. */
+/** Bytes of any value as the caller has them. A literal ends at its first NUL: a ""sv does not. */
 class bytes {
     template <class C>
     using if_bytes =
@@ -1151,6 +1151,10 @@ public:
     command &domainname(text name) { return set("domainname", runner_set_domainname, name); }
     /** Brings lo up (ns::net). */
     command &loopback_up(bool on = true) { return set("loopback_up", runner_set_loopback_up, on); }
+    /** An empty session keyring instead of this process's. */
+    command &new_session_keyring(bool on = true) {
+        return set("new_session_keyring", runner_set_new_session_keyring, on);
+    }
     /** Makes the cgroup namespace after the hold. */
     command &unshare_cgroup_after_sync(bool on = true) {
         return set("unshare_cgroup_after_sync", runner_set_unshare_cgroup_after_sync, on);
