@@ -108,9 +108,9 @@ class Header:
         text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
         text = re.sub(r"#ifdef __cplusplus.*?#endif", "", text, flags=re.S)
         for line in re.findall(r"^#.*", text, re.M):
-            number = re.fullmatch(r"#define (RUNNER_\w+) (\d+)", line.strip())
+            number = re.fullmatch(r"#define (RUNNER_\w+) (0x[0-9a-f]+|\d+)", line.strip())
             if number:
-                self.constants[number[1]] = int(number[2])
+                self.constants[number[1]] = int(number[2], 0)
             elif not re.match(r"#(ifndef RUNNER_H|define RUNNER_H$|include|endif|define RUNNER_\w+_INIT )", line):
                 sys.exit(f"runner.h: not understood: {line}")
         return re.sub(r"^#.*", "", text, flags=re.M)
@@ -229,7 +229,7 @@ def python(header):
 def files():
     header = Header((ROOT / "include/runner.h").read_text())
     for name in {**header.constants, **KERNEL}:
-        if not name.startswith(tuple(CLASSES)):
+        if name != "RUNNER_VERSION" and not name.startswith(tuple(CLASSES)):
             sys.exit(f"{name} belongs to no class of CLASSES")
     return {JSON: node(header), PYTHON: python(header)}
 

@@ -584,6 +584,7 @@ static void explain_starts_nothing(void) {
 
 static void probe_and_version(void) {
     ok_int(runner_version(), 0 << 16 | 1 << 8 | 0, "version 0.1.0");
+    ok_int(RUNNER_VERSION, (int)runner_version(), "the header is the library's");
     runner_probe_t probe;
     memset(&probe, 0x55, sizeof probe);
     probe.size = (uint32_t)sizeof probe;

@@ -672,6 +672,21 @@ static void callers_group(void) {
     ok_all_gone();
 }
 
+static void no_group_of_the_callers(void) {
+    static const char *const paths[] = {"/", "/tmp", "/proc/self/exe"};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        runner_t *runner = load("exit", "0");
+        int fd = open(paths[i], O_PATH | O_CLOEXEC);
+        ok_int(runner_set_cgroup_fd(runner, fd), 0, "%s is taken: it is judged at the start", paths[i]);
+        runner_set_memory_limit(runner, 64 * MIB);
+        int code = runner_run(runner, NULL, &last_error);
+        ok(code == -EBADF && last_error.stage == RUNNER_STAGE_CGROUP, "%s is no cgroup: %d, %s", paths[i], code,
+           last_error.message);
+        runner_free(runner);
+        close(fd);
+    }
+}
+
 /* ------------------------------------------------------------------ fewer hierarchies */
 
 /* For a child with checks: these hierarchies are not to be seen ("": v2). */
@@ -913,6 +928,7 @@ static const struct test tests[] = {
     {"v2: the host's own group would be changed", own_group_untouched},
     {"a full root would crash, or leave something", full_root},
     {"a caller's own group would be left, or emptied", callers_group},
+    {"a cgroup fd that is none would be ignored", no_group_of_the_callers},
     {"v1 alone: verdicts would be wrong, or something survive", v1_alone},
     {"v1 without pids: verdicts would be wrong, or something survive", v1_without_pids},
     {"v1's freezer alone: verdicts would be wrong, or something survive", freezer_alone},

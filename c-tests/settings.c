@@ -303,6 +303,32 @@ static void death_signal(void) {
     runner_free(runner);
 }
 
+/* KEYCTL_GET_KEYRING_ID of KEY_SPEC_SESSION_KEYRING, in the program. */
+static long keyring_of(runner_t *runner) {
+    ok(exited(run_output(runner, out, sizeof out), 0), "the guest runs");
+    return strtol(value_of(out, "syscall"), NULL, 10);
+}
+
+/* In a fork of its own: the host's keyring cannot be given back. */
+static void session_keyring_checks(void) {
+    char call[32];
+    snprintf(call, sizeof call, "%d", SYS_keyctl);
+    runner_t *runner = guest("syscall", call, "0", "-3", "0");
+    long host = syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
+    ok(host > 0, "the host has a session keyring");
+    ok_int(keyring_of(runner), host, "control: by default the program has it too");
+    accepted(runner_set_new_session_keyring(runner, true));
+    long own = keyring_of(runner);
+    ok(own > 0 && own != host, "the program has one of its own: %ld", own);
+    ok(own != keyring_of(runner), "each run has another");
+    ok_int(syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3, 0), host, "the host keeps its own");
+    accepted(runner_set_new_session_keyring(runner, false));
+    ok_int(keyring_of(runner), host, "false takes it back");
+    runner_free(runner);
+}
+
+static void session_keyring(void) { in_child(session_keyring_checks); }
+
 static const struct test tests[] = {
     {"the umask would be another, or change the host's", umask_of_program},
     {"the nice value would be another", nice_of_program},
@@ -317,6 +343,7 @@ static const struct test tests[] = {
     {"a program would be in another session or group than asked", session_kinds},
     {"a program would not control its terminal", controlling_terminal},
     {"a missing terminal would pass unseen", controlling_terminal_refused},
+    {"a program would have the host's session keyring", session_keyring},
     {"a program would outlive the thread it should die with, or die early", death_signal},
 };
 

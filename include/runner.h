@@ -44,6 +44,9 @@
 /* <linux/filter.h> has it; a pointer is all that is needed here. */
 struct sock_filter;
 
+/** The version of this header, as runner_version() says that of the library. */
+#define RUNNER_VERSION 0x000100
+
 /** The options of a run. Made by runner_new() or runner_clone(), freed by runner_free(). */
 typedef struct runner_t runner_t;
 
@@ -372,6 +375,10 @@ typedef enum runner_stage {
      * The epoll and the timer of a watched run.
      */
     RUNNER_STAGE_WATCH = 43,
+    /**
+     * Making a session keyring (EDQUOT: the user has as many keys as kernel.keys.maxkeys allows).
+     */
+    RUNNER_STAGE_KEYRING = 44,
 } runner_stage;
 
 /**
@@ -1166,6 +1173,20 @@ int runner_set_personality(runner_t *runner,
 int runner_set_scheduler(runner_t *runner,
                          int policy,
                          int priority);
+
+/**
+ * Gives the program an empty session keyring of its own. Without it, it has the host's: keys that the host, or who
+ * logged in, keeps there can be read by it, whatever its namespaces and capabilities.
+ *
+ * The keyring counts as a key of the host's user until the program ends, and of those an ordinary user has 200
+ * (kernel.keys.maxkeys): with as many runs at once, or in quick succession, since the kernel frees keys a little
+ * later, the next start fails with EDQUOT. A filter that refuses keyctl(2),
+ * add_key(2) and request_key(2) does as well without that limit.
+ *
+ * Returns 0, or -EINVAL: NULL. Since 0.1.0. session-keyring(7), KEYCTL_JOIN_SESSION_KEYRING.
+ */
+int runner_set_new_session_keyring(runner_t *runner,
+                                   bool on);
 
 /**
  * Sets whether the interface `lo` is brought up in the new network namespace. Needs CLONE_NEWNET.

@@ -56,6 +56,7 @@ pub struct Runner {
     pub(crate) personality: Option<u64>,
     pub(crate) scheduler: Option<(i32, i32)>,
     pub(crate) loopback_up: bool,
+    pub(crate) new_keyring: bool,
     pub(crate) watched: Watched,
     /// The cgroups of the watched run that this is for.
     pub(crate) run_groups: Vec<Dir>,
@@ -516,6 +517,11 @@ impl Runner {
     /// Brings `lo` up in the new network namespace.
     pub fn set_loopback_up(&mut self, on: bool) {
         self.loopback_up = on;
+    }
+
+    /// An empty session keyring instead of the host's (session-keyring(7)).
+    pub fn set_new_session_keyring(&mut self, on: bool) {
+        self.new_keyring = on;
     }
 
     /// Whether the caller limits this resource himself.

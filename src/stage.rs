@@ -95,10 +95,12 @@ pub enum Stage {
     Stdio = 42,
     /// The epoll and the timer of a watched run.
     Watch = 43,
+    /// Making a session keyring (EDQUOT: the user has as many keys as kernel.keys.maxkeys allows).
+    Keyring = 44,
 }
 
 /// Every stage with its name, in the order of its number.
-pub(crate) const NAMES: [(Stage, &std::ffi::CStr); 44] = [
+pub(crate) const NAMES: [(Stage, &std::ffi::CStr); 45] = [
     (Stage::None, c"none"),
     (Stage::Options, c"options"),
     (Stage::Memory, c"memory"),
@@ -143,6 +145,7 @@ pub(crate) const NAMES: [(Stage, &std::ffi::CStr); 44] = [
     (Stage::Pidfd, c"pidfd"),
     (Stage::Stdio, c"stdio"),
     (Stage::Watch, c"watch"),
+    (Stage::Keyring, c"keyring"),
 ];
 
 impl Stage {

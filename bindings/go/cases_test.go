@@ -248,6 +248,8 @@ func (d *driver) option(word string, value any) {
 		cmd.Umask = runner.Ptr(int(number(value)))
 	case "nice":
 		cmd.Nice = runner.Ptr(int(number(value)))
+	case "new_session_keyring":
+		cmd.NewSessionKeyring = value.(bool)
 	case "no_new_privs":
 		cmd.NoNewPrivs = value.(bool)
 	case "drop_caps":

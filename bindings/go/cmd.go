@@ -89,6 +89,8 @@ type Cmd struct {
 	Hostname, Domainname string
 	// LoopbackUp brings up the interface lo of the new network namespace.
 	LoopbackUp bool
+	// NewSessionKeyring gives the program an empty session keyring instead of this process's.
+	NewSessionKeyring bool
 	// UnshareCgroupAfterHold makes the cgroup namespace after the hold (see Hold) instead of with the others, so that
 	// its root is the cgroup into which the process was put meanwhile.
 	UnshareCgroupAfterHold bool

@@ -104,6 +104,7 @@ func (o *options) namespaces(c *Cmd) {
 		o.check("Domainname", C.runner_set_domainname(o.runner, o.text("Domainname", c.Domainname)))
 	}
 	o.check("LoopbackUp", C.runner_set_loopback_up(o.runner, C.bool(c.LoopbackUp)))
+	o.check("NewSessionKeyring", C.runner_set_new_session_keyring(o.runner, C.bool(c.NewSessionKeyring)))
 	late := C.bool(c.UnshareCgroupAfterHold)
 	o.check("UnshareCgroupAfterHold", C.runner_set_unshare_cgroup_after_sync(o.runner, late))
 	for i, path := range c.CgroupPaths {

@@ -46,9 +46,10 @@ var reaches = map[string]struct {
 	"Credential": {func(c *runner.Cmd) {
 		c.Credential = &runner.Credential{UID: 3, GID: 4, Groups: []uint32{5}}
 	}, `setgroups(1, [5])`},
-	"Hostname":   {func(c *runner.Cmd) { c.Unshare, c.Hostname = runner.NewUTS, "box" }, `sethostname("box", 3)`},
-	"Domainname": {func(c *runner.Cmd) { c.Unshare, c.Domainname = runner.NewUTS, "dom" }, `setdomainname("dom", 3)`},
-	"LoopbackUp": {func(c *runner.Cmd) { c.Unshare, c.LoopbackUp = runner.NewNet, true }, `SIOCSIFFLAGS`},
+	"Hostname":          {func(c *runner.Cmd) { c.Unshare, c.Hostname = runner.NewUTS, "box" }, `sethostname("box", 3)`},
+	"Domainname":        {func(c *runner.Cmd) { c.Unshare, c.Domainname = runner.NewUTS, "dom" }, `setdomainname("dom", 3)`},
+	"LoopbackUp":        {func(c *runner.Cmd) { c.Unshare, c.LoopbackUp = runner.NewNet, true }, `SIOCSIFFLAGS`},
+	"NewSessionKeyring": {func(c *runner.Cmd) { c.NewSessionKeyring = true }, `KEYCTL_JOIN_SESSION_KEYRING`},
 	"UnshareCgroupAfterHold": {func(c *runner.Cmd) {
 		c.UnshareCgroupAfterHold = true
 	}, `unshare(CLONE_NEWCGROUP)`},

@@ -100,4 +100,6 @@ const (
 	StageStdio Stage = C.RUNNER_STAGE_STDIO
 	// The epoll and the timer of a watched run.
 	StageWatch Stage = C.RUNNER_STAGE_WATCH
+	// Making a session keyring.
+	StageKeyring Stage = C.RUNNER_STAGE_KEYRING
 )

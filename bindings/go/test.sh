@@ -2,10 +2,11 @@
 # The tests of the Go binding against an installed library: test.sh [PREFIX], by default build/prefix. Once as who
 # runs this and, where that is root, once as an ordinary user. Ends with 77, and says why, where there is no Go.
 set -euo pipefail
+given=${1:+$(realpath "$1")}
 cd "$(dirname "$0")"
 repository=$(realpath ../..)
 build=$repository/build/go
-prefix=$(realpath "${1:-$repository/build/prefix}")
+prefix=${given:-$repository/build/prefix}
 
 go=$(./toolchain.sh) || { echo "Go: skipped, no Go 1.21 or later here, nor from PyPI"; exit 77; }
 mkdir -p "$build"

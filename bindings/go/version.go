@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// The version of the library that this package is written for. While it is 0.x, each minor may change something.
-const major, minor = 0, 1
+// What this package was compiled against. While it is 0.x, each minor may change something.
+const compiled = C.RUNNER_VERSION
 
 // Version is the version of the loaded library.
 func Version() string {
@@ -22,9 +22,9 @@ func Version() string {
 var checkVersion = sync.OnceValue(func() error { return fits(uint32(C.runner_version())) })
 
 func fits(version uint32) error {
-	if version>>8 == major<<8|minor {
+	if version>>8 == compiled>>8 {
 		return nil
 	}
 	return fmt.Errorf("runner: the library is %d.%d, this package needs %d.%d",
-		version>>16, version>>8&0xff, major, minor)
+		version>>16, version>>8&0xff, compiled>>16, compiled>>8&0xff)
 }

@@ -587,6 +587,21 @@ pub unsafe extern "C" fn runner_set_scheduler(
     unsafe { set(runner, |r| Some(r.set_scheduler(policy, priority))) }
 }
 
+/// Gives the program an empty session keyring of its own. Without it, it has the host's: keys that the host, or who
+/// logged in, keeps there can be read by it, whatever its namespaces and capabilities.
+///
+/// The keyring counts as a key of the host's user until the program ends, and of those an ordinary user has 200
+/// (kernel.keys.maxkeys): with as many runs at once, or in quick succession, since the kernel frees keys a little
+/// later, the next start fails with EDQUOT. A filter that refuses keyctl(2),
+/// add_key(2) and request_key(2) does as well without that limit.
+///
+/// Returns 0, or -EINVAL: NULL. Since 0.1.0. session-keyring(7), KEYCTL_JOIN_SESSION_KEYRING.
+#[no_mangle]
+pub unsafe extern "C" fn runner_set_new_session_keyring(runner: *mut Runner, on: bool) -> c_int {
+    // SAFETY: by the header's conventions.
+    unsafe { flag(runner, |r| r.set_new_session_keyring(on)) }
+}
+
 /// Sets whether the interface `lo` is brought up in the new network namespace. Needs CLONE_NEWNET.
 ///
 /// Returns 0, or -EINVAL: NULL. Since 0.1.0. netdevice(7).

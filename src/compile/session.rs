@@ -1,7 +1,7 @@
-//! Session, process group, controlling terminal.
+//! Session, process group, controlling terminal, session keyring.
 
 use super::Emit;
-use crate::program::{Act, Call};
+use crate::program::{Act, Arg, Call};
 use crate::runner::Session;
 use crate::stage::Stage;
 use crate::sys::nr;
@@ -21,5 +21,14 @@ pub fn start(emit: &mut Emit) {
             .name("TIOCSCTTY", libc::TIOCSCTTY)
             .int(0);
         emit.call(Stage::Ctty, None, call);
+    }
+    if emit.runner.new_keyring {
+        let call = Call::new(nr::KEYCTL)
+            .name(
+                "KEYCTL_JOIN_SESSION_KEYRING",
+                libc::KEYCTL_JOIN_SESSION_KEYRING,
+            )
+            .arg(Arg::Null);
+        emit.call(Stage::Keyring, None, call);
     }
 }

@@ -133,6 +133,7 @@ fn sandbox(r: &mut Runner) {
     r.set_hostname(c"judge").unwrap();
     r.set_domainname(c"local").unwrap();
     r.set_loopback_up(true);
+    r.set_new_session_keyring(true);
     r.set_workdir(c"/tmp/work").unwrap();
     r.set_umask(0o77).unwrap();
     r.add_rlimit(libc::RLIMIT_CPU, 1, 2).unwrap();

@@ -124,6 +124,11 @@ impl Runner {
         if let Some(fd) = self.cgroup_fd {
             // SAFETY: only its number is used, for one fstat; whether it is open is what that finds out.
             let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            // A plain start learns this from clone3; here a group of the run's own would hide it.
+            let system = nix::sys::statfs::fstatfs(fd).map_err(failed)?;
+            if system.filesystem_type() != nix::sys::statfs::CGROUP2_SUPER_MAGIC {
+                return Err(failed(Errno::EBADF).because("the fd is no directory of cgroup v2"));
+            }
             devices.push(nix::sys::stat::fstat(fd).map_err(failed)?.st_dev);
         }
         Ok(devices)

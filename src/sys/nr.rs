@@ -38,6 +38,7 @@ pub const IOCTL: Sysno = sysno("ioctl", libc::SYS_ioctl);
 pub const KILL: Sysno = sysno("kill", libc::SYS_kill);
 pub const LANDLOCK_CREATE_RULESET: Sysno =
     sysno("landlock_create_ruleset", libc::SYS_landlock_create_ruleset);
+pub const KEYCTL: Sysno = sysno("keyctl", libc::SYS_keyctl);
 pub const LSEEK: Sysno = sysno("lseek", libc::SYS_lseek);
 pub const MKDIRAT: Sysno = sysno("mkdirat", libc::SYS_mkdirat);
 pub const MOUNT: Sysno = sysno("mount", libc::SYS_mount);

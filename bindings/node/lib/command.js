@@ -45,18 +45,24 @@ export class Command {
     apply(this.#runner, args, all);
   }
 
-  // A copy with the files of one start. They are open until `start` is over.
-  async #start(watched, start) {
+  // A copy, with the files of one start.
+  #prepare(watched) {
     const runner = lib.clone(this.#runner);
-    let stdio;
     try {
       for (const { name, setter, file } of this.#borrowed) naming(name, () => lib[setter](runner, hostFd(file)));
-      stdio = this.#stdio.open(runner, watched);
-      return await start(runner, stdio);
+      return [runner, this.#stdio.open(runner, watched)];
     } catch (error) {
-      stdio?.failed();
+      lib.free(runner);
       throw error;
+    }
+  }
+
+  async #start(watched, start) {
+    const [runner, stdio] = this.#prepare(watched);
+    try {
+      return await start(runner, stdio);
     } finally {
+      stdio.close();
       lib.free(runner);
     }
   }
@@ -89,29 +95,38 @@ export class Command {
   }
 
   async start() {
-    return this.#start(false, async (runner, stdio) => {
+    return this.#start(false, async (runner) => {
       const [pid, pidfd, error] = [[null], [null], struct('runner_error_t')];
       if (await callLater(lib.start_pidfd, runner, pid, pidfd, error) < 0) throw new RunnerError(error);
-      stdio.started();
       return new Child(pid[0], pidfd[0]);
     });
   }
 
   async hold() {
-    return this.#start(false, async (runner, stdio) => {
+    return this.#start(false, async (runner) => {
       const [handle, error] = [[null], struct('runner_error_t')];
       if (await callLater(lib.start_held, runner, handle, error) < 0) throw new RunnerError(error);
-      stdio.started();
       return new Held(handle[0]);
     });
   }
 
   explain() {
-    const length = lib.explain(this.#runner, null, 0);
-    if (length < 0) throw new RangeError('options with which no start is possible');
-    const text = Buffer.alloc(length + 1);
-    return text.toString('utf8', 0, Math.min(length, lib.explain(this.#runner, text, text.length)));
+    const [runner, stdio] = this.#prepare(true);
+    try {
+      return explanation(runner);
+    } finally {
+      stdio.close();
+      lib.free(runner);
+    }
   }
+}
+
+function explanation(runner) {
+  const length = lib.explain(runner, null, 0);
+  if (length < 0) throw new RangeError('options with which no start is possible');
+  const text = Buffer.alloc(length + 1);
+  lib.explain(runner, text, text.length);
+  return text.toString('utf8', 0, length);
 }
 
 // The signal may live on; the run's interest in it may not.

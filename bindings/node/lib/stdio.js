@@ -62,6 +62,10 @@ function pipe(fd) {
   return ends;
 }
 
+function closeAll(fds) {
+  for (const fd of fds.splice(0)) closeSync(fd);
+}
+
 export class Stdio {
   #entries = new Map();
   #defaultCapture;
@@ -108,7 +112,7 @@ class OpenStdio {
       const fds = this.#files(watched);
       if (fds) checked(lib.set_files(runner, fds, fds.length));
     } catch (error) {
-      this.failed();
+      this.close();
       throw error;
     }
   }
@@ -147,7 +151,7 @@ class OpenStdio {
 
   /** The program has its files: from now on the streams flow. */
   started(failed) {
-    this.#close(this.#theirs);
+    closeAll(this.#theirs);
     const pumps = new Pumps(failed);
     for (const { ours, source, sink } of this.#pumped.splice(0)) {
       if (source) pumps.feed(source, ours);
@@ -156,12 +160,9 @@ class OpenStdio {
     return pumps;
   }
 
-  failed() {
-    this.#close(this.#theirs);
-    this.#close(this.#pumped.splice(0).map(({ ours }) => ours));
-  }
-
-  #close(fds) {
-    for (const fd of fds.splice(0)) closeSync(fd);
+  /** What was opened for the start and is not the streams' by now. */
+  close() {
+    closeAll(this.#theirs);
+    closeAll(this.#pumped.splice(0).map(({ ours }) => ours));
   }
 }
