@@ -3,7 +3,8 @@
  *   start WORD...
  *
  * user pid mount net ipc uts cgroup time   new namespaces
- * root, proc, loopback, fixed-addresses    a root of its own, /proc in it, `lo` up, no address randomisation
+ * root, proc, loopback                     a root of its own, /proc in it, `lo` up
+ * fixed-addresses, keyring                 no address randomisation, a session keyring of its own
  * map=INSIDE:OUTSIDE, credential=ID        who the program is
  * cgroup-root=PATH                         where the cgroups of the run are made
  *
@@ -76,6 +77,8 @@ static int add_word(runner_t *runner, uint64_t *flags, const char *word)
         return runner_set_loopback_up(runner, true);
     if (strcmp(word, "fixed-addresses") == 0)
         return runner_set_personality(runner, ADDR_NO_RANDOMIZE);
+    if (strcmp(word, "keyring") == 0)
+        return runner_set_new_session_keyring(runner, true);
     if (strncmp(word, "cgroup-root=", 12) == 0)
         return runner_set_cgroup_root(runner, word + 12);
     return add_ids(runner, word);

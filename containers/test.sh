@@ -272,6 +272,8 @@ messages() {
     works user start fixed-addresses
     says "personality: Operation" default start fixed-addresses
     says "does not have the call" user,profile=no-personality start fixed-addresses
+    works user start keyring
+    says "keyctl" default start keyring
 
     works root,masked start pid mount root proc
     works user,masked start user pid mount root
