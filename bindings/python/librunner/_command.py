@@ -35,8 +35,11 @@ class Command:
 
     def __init__(self, args: Optional[Iterable[Text]] = None, **options: Unpack[Options]) -> None:
         given: dict[str, Any] = {"args": args, **options}
-        # What can be read once only is kept for replace().
-        self._given = {name: list(value) if isinstance(value, Iterator) else value for name, value in given.items()}
+        # Lists that can be read once only are kept for replace(). (Files are such a thing too.)
+        self._given = {
+            name: list(value) if isinstance(value, Iterator) and name not in _options.BORROWED else value
+            for name, value in given.items()
+        }
         for name in options:
             if name not in _options.APPLY and name not in _options.BORROWED:
                 raise TypeError(f"there is no option {name!r}")

@@ -120,8 +120,6 @@ class Options(TypedDict, total=False):
 
     #: The session and process group; a new session by default.
     session: Optional[Union[Session, int]]
-    #: An empty session keyring instead of the host's.
-    new_session_keyring: Optional[bool]
     #: Make fd 0, a terminal, the controlling one.
     ctty: Optional[bool]
     #: The signal that the program gets when the thread that started it ends.
@@ -295,7 +293,6 @@ APPLY: dict[str, Apply] = {
     "scheduler": _tuple("set_scheduler"),
     "personality": _one("set_personality", convert.integer),
     "session": _one("set_session", convert.integer),
-    "new_session_keyring": _one("set_new_session_keyring", convert.boolean),
     "ctty": _one("set_ctty", convert.boolean),
     "death_signal": _one("set_death_signal", convert.integer),
     "cgroup_paths": _each("set_cgroup_path", convert.text),

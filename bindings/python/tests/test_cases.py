@@ -95,7 +95,6 @@ OPTIONS = {
     "new_session_keyring": same("new_session_keyring"),
     "drop_caps": same("drop_caps"),
     "seccomp": same("seccomp"),
-    "new_session_keyring": same("new_session_keyring"),
     "rlimits": lambda lines: {"rlimits": {Rlimit[name.upper()]: (soft, hard) for name, soft, hard in lines}},
     "umask": same("umask"),
     "nice": same("nice"),

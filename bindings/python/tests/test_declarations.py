@@ -65,9 +65,10 @@ def test_every_constant_is_a_member():
         if isinstance(kind, type) and kind.__module__ == _declarations.__name__:
             members.update({f"{kind.__name__}.{member.name}": int(member) for member in kind})
             assert getattr(librunner, kind.__name__) is kind
-    for name, number in DECLARATIONS["constants"].items():
-        if name == "RUNNER_VERSION":  # The package's own VERSION.
-            continue
+    constants = dict(DECLARATIONS["constants"])
+    major, minor, patch = map(int, librunner.__version__.split("."))
+    assert constants.pop("RUNNER_VERSION") == major << 16 | minor << 8 | patch
+    for name, number in constants.items():
         prefix = next(prefix for prefix in words if name.startswith(prefix))
         word = words[prefix] + name[len(prefix):]
         if prefix == "RUNNER_":
