@@ -18,15 +18,16 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all examples faults-lib demo test test-rust test-header test-c test-c-user test-asan test-faults test-examples test-vm bench bench-start bench-runs header \
-	header-check lint clean help
+.PHONY: all examples faults-lib demo test test-rust test-header test-c test-c-user test-asan test-faults test-examples \
+	test-vm bench bench-start bench-runs header header-check lint clean help
 
 all: lib examples
 
 include packaging/package.mk
+include bindings/bindings.mk
 
 help:
-	@sed -n 's/^## //p' Makefile packaging/package.mk
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 examples: $(EXAMPLES)
 
@@ -58,8 +59,9 @@ $(BUILD)/benches/exit.static: benches/exit.c
 demo: lib examples
 	examples/demo.sh
 
-## make test          every test: Rust, header, C as root and as an ordinary user, C under AddressSanitizer
-test: test-rust test-header test-c test-c-user test-asan
+## make test          every test that takes no virtual machine, as root and as an ordinary user
+test: test-rust test-header check-abi test-child test-c test-c-user test-asan test-faults test-examples test-install \
+	test-portable test-bindings test-readme test-migrating test-containers
 
 ## make test-rust     unit, property and golden tests
 test-rust:
