@@ -129,8 +129,10 @@ class Handle:
     def _output(self, fd: int) -> bytes:
         # The memory is the run's own until the next call for it.
         data, size = ffi.new("const void **"), ffi.new("size_t *")
-        if lib.runner_process_output(self._pointer, fd, data, size) < 0:
+        code = lib.runner_process_output(self._pointer, fd, data, size)
+        if code == -errno.EINVAL:
             raise ValueError(f"fd {fd} is not captured")
+        checked(code)
         return bytes(ffi.buffer(data[0], size[0]))
 
     def _enter(self, nested: bool) -> None:
