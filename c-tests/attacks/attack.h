@@ -1,6 +1,6 @@
-/* What the tests of attacks share: tables of what the hostile program hostile.c tries against what comes of it, from
- * the host's tree or from inside a root. Every case has its control: the same attack, which succeeds where the defence
- * is off. Include after tap.h. */
+/* What the tests of attacks share: tables of what the hostile program hostile.c tries against what comes of it,
+ * from the host's tree or from inside a root. Every case has its control: the same attack, which succeeds where
+ * the defence is off. Include after tap.h. */
 
 #ifndef ATTACK_H
 #define ATTACK_H
@@ -74,8 +74,7 @@ TAP_HELPER const char *answer_with(const runner_t *runner, const char *program, 
     return output;
 }
 
-/* Whether capabilities can be dropped by this user's runs at all, is not asked: they can. What an ordinary user lacks is
- * any of them outside of a user namespace. */
+/* What comes of an attack that meets the rights of root, where root starts it. */
 TAP_HELPER const char *as_root_else(const char *root, const char *user) {
     return is_root() ? root : user;
 }

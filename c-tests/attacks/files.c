@@ -1,5 +1,6 @@
-/* Attacks on the host's files: ways out of the root by fds, the working directory and /proc; files opened anew with more
- * rights, by their handles, or with fewer groups; the host's own program; mounts over what is the host's. */
+/* Attacks on the host's files: ways out of the root by fds, the working directory and /proc; files opened anew
+ * with more rights, by their handles, or with fewer groups; the host's own program; mounts over what is the
+ * host's. */
 
 #define _GNU_SOURCE
 #include "tap.h"
@@ -221,8 +222,8 @@ static void leave_group(void) {
 /* ------------------------------------------------------------------ the host's own program */
 
 /* CVE-2019-5736. What is executed when a program is a script of "#!/proc/self/exe", or a link to it, is the host's
- * binary: at the exec /proc/self/exe is still that. Its loader and its libraries are those of the root, so it does what
- * the root's maker wants; here it is this binary, and the guest function stands for that. */
+ * binary: at the exec /proc/self/exe is still that. Its loader and its libraries are those of the root, so it does
+ * what the root's maker wants; here it is this binary, and the guest function stands for that. */
 static int inside_launcher(int argc, char **argv) {
     (void)argc, (void)argv;
     int fd = open("/proc/self/exe", O_PATH);
@@ -256,7 +257,7 @@ static int launch(int argc, char **argv) {
     runner_add_bind(runner, hostile_path(), "/hostile", RUNNER_BIND_RO);
     runner_add_bind(runner, argv[1], "/box", RUNNER_BIND_RO);
     if (strstr(defence, "no-proc") == NULL)
-        runner_add_proc(runner, "/proc", RUNNER_PROC_MASK | RUNNER_PROC_HIDEPID);
+        runner_add_proc(runner, "/proc", RUNNER_PROC_RO | RUNNER_PROC_HIDEPID);
     if (strstr(defence, "map") != NULL) {
         runner_add_uid_mapping(runner, 1000, 61999, 1);
         runner_add_gid_mapping(runner, 1000, 61999, 1);
@@ -359,7 +360,8 @@ static const struct test tests[] = {
     {"out of the root by the working directory: by default", out_by_cwd},
     {"out of the root by /proc: with a proc of its own, or a user namespace", out_by_proc},
     {"an fd for reading opened anew for writing: not by default; with a credential, or without a proc", reopened},
-    {"a file by its handle: root's program not by default; with drop_caps, a credential or a user namespace", by_handle},
+    {"a file by its handle: root's program not by default; with drop_caps, a credential or a user namespace",
+     by_handle},
     {"a group left for more rights: by default", leave_group},
     {"the host's binary overwritten: not by default; with a map to another id, or without a proc", own_program},
     {"mounts over the host's directories: not by default; with a mount namespace", mount_over},

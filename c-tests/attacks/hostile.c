@@ -1,7 +1,8 @@
-/* The hostile program: it attacks what its arguments name, and prints one line for each: "got", with what it got where
- * that differs, or the name of the errno that kept it away. An argument is an attack and its words, parted by spaces:
- * `hostile "kill 77 9" "walk /tmp/secret"`, as in c-tests/guest/poke.c, so the tables of poke.h are for both. The
- * attacker knows all that he could guess: the pids, paths, names and addresses of the host are in his words.
+/* The hostile program: it attacks what its arguments name, and prints one line for each: "got", with what it got
+ * where that differs, or the name of the errno that kept it away. An argument is an attack and its words, parted
+ * by spaces: `hostile "kill 77 9" "walk /tmp/secret"`, as in c-tests/guest/poke.c, so the tables of poke.h are for
+ * both. The attacker knows all that he could guess: the pids, paths, names and addresses of the host are in his
+ * words.
  *
  * Built statically: it runs in an empty root. */
 
@@ -130,8 +131,8 @@ static bool by_processes(const char *above) {
     return found;
 }
 
-/* walk SECRET: looks for a file of the host, by its path there, on every way that fds, the working directory and /proc
- * might offer. */
+/* walk SECRET: looks for a file of the host, by its path there, on every way that fds, the working directory and
+ * /proc might offer. */
 static void do_walk(char **w) {
     char above[PATH_MAX];
     snprintf(above, sizeof above, UP "%s", w[1]);
@@ -435,8 +436,8 @@ static int try_userns(char **w) {
     return unshare(CLONE_NEWUSER) != 0 ? -1 : use_namespace();
 }
 
-/* In namespaces of its own, with the capabilities that those give: takes away what lies over a path, makes a read-only
- * mount writable, or mounts a new proc, in which it opens a file. */
+/* In namespaces of its own, with the capabilities that those give: takes away what lies over a path, makes a
+ * read-only mount writable, or mounts a new proc, in which it opens a file. */
 static int enter_namespaces(void) {
     return unshare(CLONE_NEWUSER | CLONE_NEWNS);
 }
@@ -637,14 +638,11 @@ static void do_tables(char **w) {
     say(memory == MAP_FAILED ? -1 : 0);
 }
 
-/* A child that keeps itself and all its memory unkillable, as it hopes. */
+/* Asks the OOM killer to take anybody else. */
 static void do_unkillable(char **w) {
-    (void)w;
-    for (int sig = 1; sig < 65; sig++)
-        signal(sig, SIG_IGN);
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    (void)w;
     say(fd < 0 ? -1 : write(fd, "-1000", 5));
-    fflush(stdout);
 }
 
 static void do_forks(char **w) {
@@ -708,8 +706,8 @@ static void do_stop(char **w) {
     raise(SIGSTOP);
 }
 
-/* run-away MS: each process lives only to make the next one, in a session of its own. The first one stays, as the bait
- * of its killer and because a pid namespace would end with it. */
+/* run-away MS: each process lives only to make the next one, in a session of its own. The first one stays, as the
+ * bait of its killer and because a pid namespace would end with it. */
 static void do_run_away(char **w) {
     struct timespec now, end;
     puts("got");

@@ -1,5 +1,5 @@
-/* The sandbox that the shipped judge uses, examples/judge/sandbox.h: what the README recommends, and its filter. Include
- * after tap.h. */
+/* The sandbox that the shipped judge uses, examples/judge/sandbox.h: what the README recommends, and its filter.
+ * Include after tap.h. */
 
 #ifndef ATTACK_JUDGE_H
 #define ATTACK_JUDGE_H

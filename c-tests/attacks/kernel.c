@@ -178,8 +178,8 @@ static void settings_in_userns(void) {
     runner_free(runner);
 }
 
-/* A new proc is the whole one, however little the old one shows: the kernel only asks whether what there is of the old one
- * is covered by mounts (then none can be had), or read-only (then the new one is too). */
+/* A new proc is the whole one, however little the old one shows: the kernel only asks whether what there is of the
+ * old one is covered by mounts (then none can be had), or read-only (then the new one is too). */
 static void new_proc(void) {
     const char *changed = as_root_else("got", "EACCES");
     const struct {

@@ -1,5 +1,5 @@
-/* Attacks on other processes: on the host, the program's own parent, and on a bystander of the same user; by signals, and
- * on their memory, fds and limits. */
+/* Attacks on other processes: on the host, the program's own parent, and on a bystander of the same user; by
+ * signals, and on their memory, fds and limits. */
 
 #define _GNU_SOURCE
 #include "tap.h"
@@ -71,9 +71,10 @@ static void attempt_with(const struct attempt *attempt, enum defence defence) {
         diag("  that was with %s", defences[defence].name);
     bool got = strcmp(want, "got") == 0;
     if (attempt->words == ITS_BYTE)
-        ok_int(*victim.byte != '.', got, "%s with %s: its byte is another one", attempt->name, defences[defence].name);
+        ok_int(*victim.byte != '.', got, "%s with %s: its byte is another", attempt->name, defences[defence].name);
     bool killed = was_killed(&victim);
-    ok_int(killed, got && attempt->words == A_SIGNAL, "%s with %s: it is killed", attempt->name, defences[defence].name);
+    ok_int(killed, got && attempt->words == A_SIGNAL, "%s with %s: it is killed", attempt->name,
+           defences[defence].name);
     runner_free(runner);
 }
 
@@ -121,8 +122,8 @@ static void settings(void) {
     attempt_all(attempts, COUNT(attempts));
 }
 
-/* By an fd of its own it has the kernel send the signal. It is only sent when the pipe is written to, and nobody tells
- * the sender whether it was. */
+/* By an fd of its own it has the kernel send the signal. It is only sent when the pipe is written to, and nobody
+ * tells the sender whether it was. */
 static void signals_of_fds(void) {
     static const struct {
         enum defence defence;
@@ -158,7 +159,8 @@ static void everybody(void) {
 
 /* ------------------------------------------------------------------ the host itself */
 
-/* A host that starts one hostile program, which has its pid, and waits for it: its wait status. The byte is the host's. */
+/* A host that starts one hostile program, which has its pid, and waits for it: its wait status. The byte is the
+ * host's. */
 static int host_under(const char *attack, enum defence defence, uint32_t session, volatile char *byte) {
     fflush(stdout);
     pid_t pid = fork();
@@ -196,7 +198,8 @@ static void host_rewritten(void) {
             continue;
         *byte = '.';
         ok(exited(host_under("mem", defence, RUNNER_SESSION_NEW, byte), 0), "the host lives");
-        ok_int(*byte != '.', defence == NONE || defence == PID, "with %s: its memory is another", defences[defence].name);
+        bool bites = defence == NONE || defence == PID;
+        ok_int(*byte != '.', bites, "with %s: its memory is another", defences[defence].name);
     }
     munmap((void *)byte, 4096);
 }
@@ -210,7 +213,8 @@ static void group_of_host(void) {
     char byte = '.';
     for (size_t i = 0; i < COUNT(rows); i++) {
         int status = host_under("kill-group", NONE, rows[i].session, &byte);
-        ok(rows[i].bites ? killed_by(status, SIGUSR1) : exited(status, 0), "session %u: %#x", rows[i].session, status);
+        bool good = rows[i].bites ? killed_by(status, SIGUSR1) : exited(status, 0);
+        ok(good, "session %u: %#x", rows[i].session, status);
     }
 }
 
@@ -237,7 +241,7 @@ static void through_held_checks(void) {
         execl(hostile_path(), "hostile", attack, (char *)NULL);
         _exit(1);
     }
-    ok(exited(child_status(pid), 0), "the same attacker; the library would protect the memory for a start of its own");
+    ok(exited(child_status(pid), 0), "the same attacker, whose start by the library would protect the memory");
     ok_int(*byte, 'm', "control: where the memory is dumpable it is the host's that is written to");
     runner_held_abort(held);
     runner_free(started);
@@ -254,8 +258,8 @@ static const struct test tests[] = {
     {"signals to a bystander of the same user: not by default; with a credential or a pid namespace", signals},
     {"signals by F_SETOWN: not by default; with a credential or a pid namespace", signals_of_fds},
     {"signals to everybody: not by default; with a pid namespace", everybody},
-    {"memory of a bystander of the same user: not by default; with a credential, a user namespace, or a pid namespace "
-     "and a root", memories},
+    {"memory of a bystander of the same user: not by default; with a credential, a user namespace, or a pid "
+     "namespace and a root", memories},
     {"fds of a bystander of the same user: not by default; with what protects its memory", files},
     {"limits of a bystander of the same user: not by default; with a credential, or a pid namespace and a root",
      settings},

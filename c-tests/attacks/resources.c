@@ -106,7 +106,8 @@ static void core_dumps(void) {
 /* ------------------------------------------------------------------ processes and memory */
 
 /* What the hostile program says in a watched run, and the run's end. */
-static runner_result_t watched_at(runner_t *runner, const char *program, const char *attack, char *says, size_t size) {
+static runner_result_t watched_at(runner_t *runner, const char *program, const char *attack, char *says,
+                                  size_t size) {
     const void *data;
     size_t length;
     set_pokes(runner, program, &(struct poke){attack, NULL}, 1);

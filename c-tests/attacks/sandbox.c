@@ -1,5 +1,5 @@
-/* The shipped judge's sandbox, examples/judge/sandbox.h, against what the hostile program knows. Each attack is also tried
- * with the library's defaults alone, where it has to succeed: else it would show nothing. */
+/* The shipped judge's sandbox, examples/judge/sandbox.h, against what the hostile program knows. Each attack is
+ * also tried with the library's defaults alone, where it has to succeed: else it would show nothing. */
 
 #define _GNU_SOURCE
 #include "tap.h"

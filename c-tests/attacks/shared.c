@@ -1,5 +1,5 @@
-/* Attacks by what processes share without a file in common: rings of keys, sockets, System V memory, message queues. What
- * one run leaves there the next one finds, and the host's own is there too. */
+/* Attacks by what processes share without a file in common: rings of keys, sockets, System V memory, message
+ * queues. What one run leaves there the next one finds, and the host's own is there too. */
 
 #define _GNU_SOURCE
 #include "tap.h"

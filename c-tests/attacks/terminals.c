@@ -1,5 +1,6 @@
-/* Attacks by terminals: typing into the host's, taking it away from its session, keeping it from moving, and the pseudo
- * terminals of others. The host of these tests is a child in a session of its own, whose terminal is a scratch one. */
+/* Attacks by terminals: typing into the host's, taking it away from its session, keeping it from moving, and the
+ * pseudo terminals of others. The host of these tests is a child in a session of its own, whose terminal is a
+ * scratch one. */
 
 #define _GNU_SOURCE
 #include "tap.h"
