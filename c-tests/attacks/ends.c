@@ -154,8 +154,8 @@ static void racing_a_run(void) {
 }
 
 static const struct test tests[] = {
-    {"outliving a host that dies: neither by default nor with a death signal, which a program can take back; with one "
-     "and a pid namespace and a filter", host_dies},
+    {"outliving a host that dies: neither by default nor with a death signal, which can be taken back; with one and a "
+     "pid namespace and a filter", host_dies},
     {"a pipe held open after the end: not by default; with a watched run", held_pipe},
     {"stopping itself: not by default; with a wall limit", stopped},
     {"running away from a killer: not by default; with a pid namespace", racing},
