@@ -387,7 +387,7 @@ export class Command {
   start(): Promise<Child>;
   /** Starts it as start() does, up to the step before its exec. */
   hold(): Promise<Held>;
-  /** The system calls that a start would make, one a line; its files are /dev/null here. */
+  /** The system calls that the start of a run would make, one a line. */
   explain(): string;
 }
 

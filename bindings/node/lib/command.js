@@ -1,4 +1,5 @@
 // What to run, and how.
+import { obey } from './abort.js';
 import { call, callLater } from './calls.js';
 import { Child } from './child.js';
 import { hostFd, known, naming, object } from './convert.js';
@@ -11,6 +12,9 @@ import { Run } from './run.js';
 import { Stdio } from './stdio.js';
 
 const freed = new FinalizationRegistry((runner) => lib.free(runner));
+
+// A FileHandle that becomes garbage closes its file: not in the middle of a start.
+const borrowed = new Set();
 
 // Open files, which are borrowed for each start.
 const BORROWED = { execFile: 'set_exec_fd', cgroupFd: 'set_cgroup_fd' };
@@ -59,9 +63,12 @@ export class Command {
 
   async #start(watched, start) {
     const [runner, stdio] = this.#prepare(watched);
+    const files = [this.#borrowed, stdio];
+    borrowed.add(files);
     try {
       return await start(runner, stdio);
     } finally {
+      borrowed.delete(files);
       stdio.close();
       lib.free(runner);
     }
@@ -80,7 +87,7 @@ export class Command {
         throw cause;
       }
     });
-    obey(signal, run);
+    if (signal) obey(signal, run);
     if (signal?.aborted) await run.settled;
     return new Process(run);
   }
@@ -127,16 +134,6 @@ function explanation(runner) {
   const text = Buffer.alloc(length + 1);
   lib.explain(runner, text, text.length);
   return text.toString('utf8', 0, length);
-}
-
-// The signal may live on; the run's interest in it may not.
-function obey(signal, run) {
-  if (!signal) return;
-  const abort = () => run.fail(signal.reason);
-  if (signal.aborted) abort();
-  else signal.addEventListener('abort', abort, { once: true });
-  const forget = () => signal.removeEventListener('abort', abort);
-  run.settled.then(forget, forget);
 }
 
 /** Runs a program to its end. */

@@ -102,7 +102,6 @@ class OpenStdio {
   captured = [];
   #theirs = [];
   #pumped = [];
-  // An fd that is borrowed for the start is a FileHandle's, which closes it where it becomes garbage.
   #entries;
 
   constructor(entries, runner, watched) {
@@ -136,6 +135,7 @@ class OpenStdio {
     if (own) return own();
     if (ignore) return this.#null();
     if (!watched) throw new TypeError(`a stream as fd ${fd} needs run() or spawn()`);
+    if (sink?.writable === false) throw new TypeError(`the Writable for fd ${fd} has ended`);
     const [read, write] = pipe(fd);
     const [theirs, ours] = source ? [read, write] : [write, read];
     this.#theirs.push(theirs);

@@ -42,7 +42,11 @@ class Sink {
     this.done = new Promise((resolve) => {
       this.#release = resolve;
     });
-    const unwatch = finished(stream, { readable: false }, (error) => (error ? failed(error) : this.#release()));
+    const unwatch = finished(stream, { readable: false }, (error) => {
+      if (error) failed(error);
+      else if (this.#open) failed(new Error('a Writable was ended before the program was'));
+      else this.#release();
+    });
     stream.on('error', failed);
     this.done.then(() => {
       unwatch();
