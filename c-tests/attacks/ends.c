@@ -59,6 +59,7 @@ static runner_t *with_death_signal(uint64_t flags) {
 
 static void host_dies(void) {
     ok(outlives(hostile(), op("leave-child %d", GOES_ON)), "control: nothing is asked for");
+    ok(!outlives(with_death_signal(0), op("stay %d", GOES_ON)), "the signal ends who lets it");
     ok(outlives(with_death_signal(0), op("leave-child %d", GOES_ON)), "the signal is the first process's alone");
     ok(outlives(with_death_signal(0), op("outlive %d", GOES_ON)), "and it can be taken back");
     if (!is_root() && !have_userns())

@@ -676,6 +676,11 @@ static void do_rest(char **w) {
     nap(number(w[1]));
 }
 
+static void do_stay(char **w) {
+    puts("got");
+    do_rest(w);
+}
+
 /* outlive MS: takes back the signal that it was to get when the host dies. */
 static void do_outlive(char **w) {
     say(prctl(PR_SET_PDEATHSIG, 0));
@@ -687,8 +692,7 @@ static void do_leave_child(char **w) {
     fflush(stdout);
     if (fork() == 0) {
         setsid();
-        puts("got");
-        do_rest(w);
+        do_stay(w);
     }
     _exit(0);
 }
@@ -798,7 +802,7 @@ static const struct attack {
     {"unkillable", 0, do_unkillable},
     {"forks", 1, do_forks},
     {"leave-cgroup", 1, do_leave_cgroup},
-    {"rest", 1, do_rest},
+    {"stay", 1, do_stay},
     {"outlive", 1, do_outlive},
     {"leave-child", 1, do_leave_child},
     {"stop", 1, do_stop},
