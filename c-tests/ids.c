@@ -246,6 +246,38 @@ static void setgroups_refused(void) {
     in_child(setgroups_refused_checks);
 }
 
+/* As in a rootless container: setgroups is denied in the user namespace that the host is in. */
+static bool put(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool written = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    close(fd);
+    return written;
+}
+
+static void setgroups_denied_around_checks(void) {
+    char uid_line[32], gid_line[32];
+    snprintf(uid_line, sizeof uid_line, "0 %u 1", geteuid());
+    snprintf(gid_line, sizeof gid_line, "0 %u 1", getegid());
+    ok_int(unshare(CLONE_NEWUSER), 0, "a user namespace around the host");
+    ok(put("/proc/self/setgroups", "deny") && put("/proc/self/uid_map", uid_line) &&
+           put("/proc/self/gid_map", gid_line),
+       "denied there");
+    runner_t *runner = poke("pid");
+    runner_set_unshare_flags(runner, userns());
+    ok(run(runner) >= 0, "control: a start that does not ask for it");
+    runner_set_allow_setgroups(runner, true);
+    int result = run(runner);
+    ok(result == -EPERM && last_error.stage == RUNNER_STAGE_ID_MAP && strstr(last_error.message, "denied in the host's"),
+       "it cannot be allowed, and that is said: %d, %s", result, last_error.message);
+    runner_free(runner);
+}
+
+static void setgroups_denied_around(void) {
+    if (!have_userns())
+        SKIP("no user namespaces");
+    in_child(setgroups_denied_around_checks);
+}
+
 /* ------------------------------------------------------------------ the credential */
 
 /* The host of these checks has groups to leak. */
@@ -482,6 +514,7 @@ static const struct test tests[] = {
     {"an overlapping map is refused by its stage and line", overlapping_map},
     {"setgroups allowed or denied is what /proc shows and setgroups(2) does", setgroups_allowed},
     {"an ordinary user cannot allow setgroups", setgroups_refused},
+    {"setgroups that is denied around the host would stay so unseen", setgroups_denied_around},
     {"credential: all ids, groups exactly these, none of root's left, no way back", credential},
     {"credential: 65536 groups", most_groups},
     {"credential: the largest id", largest_ids},

@@ -266,7 +266,7 @@ messages() {
     works user start user time
     says "a container's seccomp profile, or a chroot" default start user
     says "namespaces need CAP_SYS_ADMIN" default start pid
-    says "no permission to put a process" user,profile=module-users start user
+    says "a security module refuses the user namespace" user,profile=module-users start user
     says "a time namespace needs clone3" user,profile=no-clone3 start user time
     says "clone3 is refused" default probe
     works user start fixed-addresses
@@ -278,7 +278,7 @@ messages() {
     works root,masked start pid mount root proc
     works user,masked start user pid mount root
     works user start user pid mount root proc
-    says 'mount "/": Permission' root,profile=module start pid mount root
+    says 'a security module refuses mounts' root,profile=module start pid mount root
     says "or a LSM forbids mounts there" user,profile=module start user pid mount root proc
     says "not allowed in a user namespace" user,profile=no-mounts start user pid mount root proc
     says 'pivot_root "/tmp"' user,profile=no-pivot_root start user pid mount root proc

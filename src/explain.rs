@@ -1,6 +1,6 @@
 //! The program as text, one op a line, in the manner of strace(1).
 
-use crate::program::{Act, Arg, Birth, Call, ExecWhat, Op, Program, Strategy, Turn};
+use crate::program::{Act, Arg, Birth, Call, ExecWhat, Op, Program, Setgroups, Strategy, Turn};
 use crate::sys::nr;
 use std::fmt::Write;
 
@@ -175,7 +175,11 @@ fn wait_line(turn: Turn, program: &Program) -> String {
     match (turn, &program.maps) {
         (Turn::MapIds, Some(maps)) => format!(
             "wait: the parent writes setgroups {}, uid_map {:?}, gid_map {:?}",
-            if maps.deny_setgroups { "deny" } else { "allow" },
+            if maps.setgroups == Setgroups::Deny {
+                "deny"
+            } else {
+                "allow"
+            },
             maps.uid_map.trim_end(),
             maps.gid_map.trim_end(),
         ),

@@ -288,10 +288,20 @@ pub struct Program {
     pub go_fd: Option<RawFd>,
 }
 
+/// What is written to /proc/PID/setgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setgroups {
+    Deny,
+    /// Nothing is written: allowed, unless it is denied around the new namespace.
+    Inherit,
+    /// Written where it was asked for: it changes nothing, but fails where it is denied around the new namespace.
+    Allow,
+}
+
 /// What the parent writes to /proc/PID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maps {
-    pub deny_setgroups: bool,
+    pub setgroups: Setgroups,
     pub uid_map: String,
     pub gid_map: String,
 }

@@ -5,7 +5,7 @@ use super::{certain, Emit, AT_FDCWD};
 use crate::error::{reason, Result};
 use crate::explain::OPEN;
 use crate::host::{Host, CAP_SETGID};
-use crate::program::{Act, Birth, Call, Maps, Turn, BRIEF};
+use crate::program::{Act, Birth, Call, Maps, Setgroups, Turn, BRIEF};
 use crate::runner::{IdMap, Runner};
 use crate::stage::Stage;
 use crate::sys::nr;
@@ -106,7 +106,7 @@ fn one_of_each_hierarchy(paths: &[Text]) -> Result<Vec<(usize, CgroupPath<'_>)>>
 pub fn enter(emit: &mut Emit) -> Result<()> {
     emit.act(Stage::Signals, None, Act::ResetSignals);
     if let Some((maps, by_child)) = maps(emit.runner, emit.host) {
-        emit.setgroups_denied = maps.deny_setgroups;
+        emit.setgroups_denied = maps.setgroups == Setgroups::Deny;
         match by_child {
             true => write_own_maps(emit, &maps),
             false => {
@@ -153,7 +153,11 @@ pub fn maps(runner: &Runner, host: &Host) -> Option<(Maps, bool)> {
         .unwrap_or(runner.credential.is_some() && host.has_cap(CAP_SETGID));
     let by_child = is_own(&uid_map, ids.euid) && is_own(&gid_map, ids.egid) && !allow;
     let maps = Maps {
-        deny_setgroups: !allow,
+        setgroups: match (allow, runner.allow_setgroups) {
+            (false, _) => Setgroups::Deny,
+            (true, None) => Setgroups::Inherit,
+            (true, Some(_)) => Setgroups::Allow,
+        },
         uid_map: lines(&uid_map),
         gid_map: lines(&gid_map),
     };

@@ -31,7 +31,12 @@ pub fn before_the_child(stage: Stage, errno: Errno, runner: &Runner, host: &Host
         (Stage::Clone, Errno::EOPNOTSUPP) => "the cgroup is threaded, or its domain is invalid",
         (Stage::Clone, Errno::EBADF) => "the cgroup fd is not one of a cgroup v2 directory",
         (Stage::Clone, Errno::ENODEV | Errno::ENOENT) => "the cgroup was removed",
-        (Stage::Clone, Errno::EACCES) => "no permission to put a process into the cgroup",
+        (Stage::Clone, Errno::EACCES) if joins_cgroups(runner) => {
+            "no permission to put a process into the cgroup"
+        }
+        (Stage::Clone, Errno::EACCES) => {
+            "a security module refuses the user namespace: AppArmor's profile of the container, SELinux"
+        }
         (Stage::Clone, Errno::EINVAL) if host.features.kernel < (5, 6) => {
             "this kernel lacks one of the namespaces"
         }
@@ -44,6 +49,10 @@ pub fn before_the_child(stage: Stage, errno: Errno, runner: &Runner, host: &Host
         _ => "memory to share with the process",
     };
     compose(stage, None, errno, what.into(), hint)
+}
+
+fn joins_cgroups(runner: &Runner) -> bool {
+    runner.cgroup_fd.is_some() || !runner.cgroup_paths.is_empty() || !runner.run_groups.is_empty()
 }
 
 fn clone_not_permitted(runner: &Runner) -> &'static str {
@@ -93,6 +102,9 @@ pub fn id_map(failure: idmap::Failure, runner: &Runner) -> Error {
     };
     let hint = match (failure.opening, failure.errno) {
         (true, Errno::ENOENT) => "the process is gone, or /proc is not mounted",
+        (false, Errno::EPERM) if failure.file == "setgroups" && host_denies_setgroups() => {
+            "it is denied in the host's own user namespace, and so in all beneath it"
+        }
         (false, Errno::EPERM) => user_namespace_blocker().unwrap_or(
             "ids other than the caller's own need CAP_SETUID and CAP_SETGID, and have to be mapped in the caller's \
              own user namespace",
@@ -102,6 +114,10 @@ pub fn id_map(failure: idmap::Failure, runner: &Runner) -> Error {
     };
     let what = format!("writing {:?} to {}", failure.contents, failure.file);
     compose(Stage::IdMap, index, failure.errno, what, hint)
+}
+
+fn host_denies_setgroups() -> bool {
+    std::fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"deny"))
 }
 
 /// The first line that overlaps an earlier one, on either side.
@@ -286,6 +302,9 @@ fn hint(op: &Op, errno: Errno, runner: &Runner, kernel: (u32, u32)) -> String {
         }
         (Stage::PivotRoot | Stage::Mount, Errno::EACCES) if is_user_namespace(runner) => {
             "a directory on the way is not open to the ids of the user namespace, or a LSM forbids mounts there"
+        }
+        (Stage::PivotRoot | Stage::Mount, Errno::EACCES) => {
+            "a security module refuses mounts: AppArmor's profile of the container, SELinux"
         }
         (Stage::IdMap, Errno::EPERM) => user_namespace_blocker()
             .unwrap_or("mapping root needs CAP_SETFCAP in the host (Linux 5.12)"),

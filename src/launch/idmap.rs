@@ -1,6 +1,6 @@
 //! The id maps of a new user namespace, written from outside (user_namespaces(7)).
 
-use crate::program::Maps;
+use crate::program::{Maps, Setgroups};
 use nix::errno::Errno;
 use std::io::Write;
 
@@ -14,8 +14,10 @@ pub struct Failure {
 }
 
 pub fn write(pid: i32, maps: &Maps) -> Result<(), Failure> {
-    if maps.deny_setgroups {
-        write_file(pid, "setgroups", "deny")?;
+    match maps.setgroups {
+        Setgroups::Deny => write_file(pid, "setgroups", "deny")?,
+        Setgroups::Inherit => {}
+        Setgroups::Allow => write_file(pid, "setgroups", "allow")?,
     }
     write_file(pid, "uid_map", &maps.uid_map)?;
     write_file(pid, "gid_map", &maps.gid_map)
