@@ -33,7 +33,8 @@ int exit_code(pid_t pid) {
 }
 
 void commands() {
-    const command good = command{"/bin/sh", "-c", "echo hi; exit 3"}.capture(1, 100), starts{"/bin/sh", "-c", "exit 4"};
+    const command good = command{"/bin/sh", "-c", "echo hi; exit 3"}.capture(1, 100);
+    const command starts{"/bin/sh", "-c", "exit 4"};
     error_info failed;
     good.check(failed);
     check(!failed, "a good command");
@@ -50,14 +51,16 @@ void commands() {
 void failures() {
     const command absent{"/nonexistent"}, wrong = command{"/bin/true"}.nice(100);
     error_info failed;
-    check(absent.run(failed).verdict() == runner::verdict::launch_error && is(failed, ENOENT, runner::stage::exec), "no run");
-    check(!absent.spawn(failed) && is(failed, ENOENT, runner::stage::exec), "no spawn");
-    check(absent.start(failed) == -ENOENT && is(failed, ENOENT, runner::stage::exec), "no start");
-    check(absent.start_pidfd(failed).pid == -1 && is(failed, ENOENT, runner::stage::exec), "no start_pidfd");
-    check(absent.hold(failed).resume(failed) == -ENOENT && is(failed, ENOENT, runner::stage::exec), "no resume");
+    const auto is_absent = [&] { return is(failed, ENOENT, runner::stage::exec); };
+    const auto is_wrong = [&] { return is(failed, EINVAL, runner::stage::options); };
+    check(absent.run(failed).verdict() == runner::verdict::launch_error && is_absent(), "no run");
+    check(!absent.spawn(failed) && is_absent(), "no spawn");
+    check(absent.start(failed) == -ENOENT && is_absent(), "no start");
+    check(absent.start_pidfd(failed).pid == -1 && is_absent(), "no start_pidfd");
+    check(absent.hold(failed).resume(failed) == -ENOENT && is_absent(), "no resume");
     wrong.check(failed);
-    check(is(failed, EINVAL, runner::stage::options), "a bad argument");
-    check(wrong.explain(failed).empty() && is(failed, EINVAL, runner::stage::options), "no explain");
+    check(is_wrong(), "a bad argument");
+    check(wrong.explain(failed).empty() && is_wrong(), "no explain");
     failed.clear();
     check(!failed, "an error that is cleared");
 }
@@ -104,20 +107,19 @@ void holds() {
     check(!failed && exit_code(pid) == 5, "resume");
 }
 
-// Each that can be is noexcept.
-const command constant;
-runner::process some_process;
-runner::held some_held;
-error_info some_error;
-static_assert(noexcept(runner::probe(some_error)) && noexcept(constant.check(some_error)));
-static_assert(noexcept(constant.start(some_error)) && noexcept(constant.start_pidfd(some_error)));
-static_assert(noexcept(constant.hold(some_error)) && noexcept(some_held.resume(some_error)));
-static_assert(noexcept(some_held.pid(some_error)) && noexcept(some_held.pidfd(some_error)) && noexcept(some_held.abort()));
-static_assert(noexcept(some_process.pid(some_error)) && noexcept(some_process.fd(some_error)));
-static_assert(noexcept(some_process.step(some_error)) && noexcept(some_process.wait(some_error)));
-static_assert(noexcept(some_process.wait_for(1s, some_error)) && noexcept(some_process.wait_until({}, some_error)));
-static_assert(noexcept(some_process.kill(some_error)) && noexcept(some_process.usage(some_error)));
-static_assert(noexcept(some_process.close()));
+// What can be noexcept is.
+[[maybe_unused]] void are_noexcept(const command &command, runner::process &process, runner::held &held,
+                                   std::chrono::steady_clock::time_point time, error_info &failed) {
+    static_assert(noexcept(runner::probe(failed)) && noexcept(command.check(failed)));
+    static_assert(noexcept(command.start(failed)) && noexcept(command.start_pidfd(failed)));
+    static_assert(noexcept(command.hold(failed)));
+    static_assert(noexcept(held.pid(failed)) && noexcept(held.pidfd(failed)) && noexcept(held.resume(failed)));
+    static_assert(noexcept(held.abort()) && noexcept(process.close()) && noexcept(process.kill(failed)));
+    static_assert(noexcept(process.pid(failed)) && noexcept(process.fd(failed)) && noexcept(process.usage(failed)));
+    static_assert(noexcept(process.step(failed)) && noexcept(process.wait(failed)));
+    static_assert(noexcept(process.wait_for(runner::unlimited, failed)));
+    static_assert(noexcept(process.wait_until(time, failed)));
+}
 
 } // namespace
 

@@ -75,6 +75,7 @@ TEST("options are what explain() tells") {
         {"oom_score_adj", [](command &c) { c.oom_score_adj(500); }},
         {"sched_setaffinity(", [](command &c) { c.cpu_affinity({0}); }},
         {"personality(", [](command &c) { c.personality(ADDR_NO_RANDOMIZE); }},
+        {"KEYCTL_JOIN_SESSION_KEYRING", [](command &c) { c.new_session_keyring(); }},
         {"sched_setscheduler(", [](command &c) { c.scheduler(SCHED_BATCH); }},
     };
     for (const option &one : all)
@@ -120,7 +121,8 @@ TEST("pieces of the root are what explain() tells") {
 TEST("what is cleared is as if it had not been set") {
     const command plain = true_program().unshare(runner::ns::user);
     const reset all[] = {
-        {"mappings", [](command &c) { c.uid_mapping(7, 0).gid_mapping(7, 0); }, [](command &c) { c.clear_mappings(); }},
+        {"mappings", [](command &c) { c.uid_mapping(7, 0).gid_mapping(7, 0); },
+         [](command &c) { c.clear_mappings(); }},
         {"credential", [](command &c) { c.credential(0, 0); }, [](command &c) { c.clear_credential(); }},
         {"rlimits", [](command &c) { c.rlimit(RLIMIT_CORE, 0, 0); }, [](command &c) { c.clear_rlimits(); }},
         {"seccomp", [](command &c) { c.seccomp({BPF_STMT(BPF_RET, 0)}); },
@@ -251,5 +253,5 @@ TEST("the machine, and the library's version") {
     CHECK(machine.kernel() >> 16 >= 4 && machine.seccomp() && machine.pidfd());
     CHECK(machine.cgroup_v1() || machine.cgroup_v2() || machine.controllers_v1() == runner::controller::none);
     CHECK(has(machine.controllers_v1(), machine.controllers_v1_writable()));
-    EQUAL(runner::version(), runner_version());
+    EQUAL(runner::version(), RUNNER_VERSION);
 }
