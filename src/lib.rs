@@ -24,7 +24,8 @@
 //! - `me`: which process this is, told apart from its forks.
 //! - `stage`, `error`: what is reported where. `probe`: what the machine offers.
 
-#![deny(missing_docs)]
+#![cfg_attr(not(feature = "fuzzing"), deny(missing_docs))]
+#![cfg_attr(feature = "fuzzing", allow(private_interfaces))]
 #![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 #![deny(clippy::undocumented_unsafe_blocks)]
@@ -68,3 +69,20 @@ pub use probe::{probe, Probe};
 pub use run::{Evidence, Outcome, Process, Source, Verdict};
 pub use runner::{Runner, Session, SyncFunc};
 pub use stage::Stage;
+
+/// The insides that the targets in `fuzz/` check; not for anybody else.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz {
+    pub use crate::compile::{compile, strategy};
+    pub use crate::explain::explain;
+    pub use crate::fdplan::{plan, Internal, Plan, Step};
+    pub use crate::host::{Features, Host};
+    pub use crate::program::*;
+    pub use crate::sys::nr;
+
+    /// A long name as messages show it.
+    pub fn brief(text: &std::ffi::CStr) -> String {
+        crate::text::brief(text)
+    }
+}
