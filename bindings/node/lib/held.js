@@ -3,11 +3,16 @@ import { closeSync } from 'node:fs';
 import { call } from './calls.js';
 import { Child } from './child.js';
 import { RunnerError } from './error.js';
-import { errno, lib, libc, struct } from './library.js';
+import { endWithThread, errno, hasEnded, lib, libc, struct } from './library.js';
 
 const F_DUPFD_CLOEXEC = 1030;
 
-const lost = new FinalizationRegistry((handle) => call(lib.held_abort, handle));
+function abort(handle) {
+  hasEnded('held_abort', handle);
+  return call(lib.held_abort, handle);
+}
+
+const lost = new FinalizationRegistry(abort);
 
 // The handle's own ends with the handle.
 function pidfdOf(handle) {
@@ -29,6 +34,7 @@ export class Held {
     this.#handle = handle;
     this.#pid = lib.held_pid(handle);
     lost.register(this, handle, this);
+    endWithThread('held_abort', handle);
   }
 
   get pid() {
@@ -46,7 +52,9 @@ export class Held {
     if (!this.#handle) throw new Error('the start has been resumed or aborted');
     const pidfd = pidfdOf(this.#handle);
     const error = struct('runner_error_t');
-    const pid = await call(lib.held_resume, this.#take(), error);
+    const handle = this.#take();
+    hasEnded('held_abort', handle);
+    const pid = await call(lib.held_resume, handle, error);
     if (pid < 0) {
       closeSync(pidfd);
       throw new RunnerError(error);
@@ -55,7 +63,7 @@ export class Held {
   }
 
   async abort() {
-    if (this.#handle) this.#aborted = call(lib.held_abort, this.#take());
+    if (this.#handle) this.#aborted = abort(this.#take());
     await this.#aborted;
   }
 }

@@ -61,7 +61,8 @@ function load(file) {
 }
 
 const file = process.env.RUNNER_LIBRARY || 'librunner.so.0';
-export const lib = declare(load(file));
+const library = load(file);
+export const lib = declare(library);
 
 /** The C types of a function's parameters. */
 export const parameters = Object.fromEntries(declarations.functions.map(({ name, params }) => [
@@ -74,8 +75,20 @@ export const libc = {
   waitpid: program.func('waitpid', 'int', ['int', out('int'), 'int']),
   fcntl: program.func('fcntl', 'int', ['int', 'int', '...']),
   memcpy: program.func('memcpy', 'void *', ['void *', 'void *', 'size_t']),
+  poll: program.func('poll', 'int', ['void *', 'ulong', 'int']),
 };
 export const errno = () => koffi.errno();
+
+const hook = (name) => {
+  const func = program.func(name, 'int', ['void *', 'void *', 'void *']);
+  return (ending, handle) => func(koffi.node.env, library.symbol(`runner_${ending}`), handle);
+};
+/**
+ * Has a handle ended by its C function when a worker thread is torn down, which runs no JavaScript any more; or no
+ * longer, where it has ended.
+ */
+export const endWithThread = hook('napi_add_env_cleanup_hook');
+export const hasEnded = hook('napi_remove_env_cleanup_hook');
 
 const [RTLD_NOW, RTLD_NOLOAD, RTLD_NODELETE] = [2, 4, 0x1000];
 

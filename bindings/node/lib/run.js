@@ -1,11 +1,11 @@
 // A watched run: steps it when its fd is readable, and sees to its end. Nobody outside of the package has one, so that a
 // Process, which is what they have, can become garbage while this goes on.
 import { call } from './calls.js';
-import { lib, libc, struct } from './library.js';
+import { endWithThread, hasEnded, lib, libc, struct } from './library.js';
 import { Result, Usage } from './result.js';
 import { Watch } from './watch.js';
 
-// Whose programs are not to survive this thread.
+// Whose programs are not to survive this thread. (Of a worker that is terminated, Node-API sees to that.)
 const live = new Set();
 process.on('exit', () => {
   for (const run of live) run.abandon();
@@ -45,6 +45,7 @@ export class Run {
     this.#watch = new Watch(lib.process_fd(handle), () => this.#step(failed));
     this.#pumps = stdio.started((error) => this.fail(error));
     live.add(this);
+    endWithThread('process_free', handle);
   }
 
   /** One call of the library at a time for a run, since what the one tells is no longer true after the other. */
@@ -86,9 +87,8 @@ export class Run {
     const output = {};
     for (const fd of this.#captured) output[fd] = await this.#copy(fd);
     this.#last = { raw, output };
+    this.#forget();
     await this.#call(lib.process_free);
-    this.#handle = null;
-    live.delete(this);
   }
 
   async #conclude(failed) {
@@ -134,9 +134,19 @@ export class Run {
     return this.#inTurn(() => (this.#over ? this.#last.output[fd] : this.#copy(fd)));
   }
 
-  /** This thread ends, and nothing can be waited for. */
+  #forget() {
+    live.delete(this);
+    hasEnded('process_free', this.#handle);
+  }
+
+  /** This thread exits, and nothing can be waited for. */
   abandon() {
-    if (this.#busy) lib.process_kill(this.#handle);
-    else lib.process_free(this.#handle);
+    this.#watch.close();
+    if (this.#busy) {
+      lib.process_kill(this.#handle);
+    } else {
+      this.#forget();
+      lib.process_free(this.#handle);
+    }
   }
 }
