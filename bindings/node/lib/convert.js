@@ -65,7 +65,8 @@ export function text(value) {
 
 export function array(value) {
   if (!Array.isArray(value)) throw wanted('an array', value);
-  return value;
+  // A hole becomes undefined, which is looked at.
+  return [...value];
 }
 
 export function object(value) {
