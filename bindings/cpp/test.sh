@@ -85,7 +85,7 @@ for source in "$build"/readme/*.cpp; do
     # shellcheck disable=SC2086
     "$CXX" -std=c++17 $include "$source" -o "${source%.cpp}" $link
     timeout 60 "${source%.cpp}" >"${source%.cpp}.out"
-    diff "${source%.cpp}.prints" <(grep . "${source%.cpp}.out") || { echo "${source##*/} prints something else"; exit 1; }
+    diff "${source%.cpp}.prints" <(grep . "${source%.cpp}.out") || { echo "${source##*/} prints this"; exit 1; }
 done
 
 echo "the example:"
