@@ -18,7 +18,7 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all examples faults-lib demo test test-rust test-header test-c test-c-user test-asan test-faults test-examples \
+.PHONY: all examples faults-lib demo test test-rust test-header test-c test-c-user test-asan test-faults test-attacks test-examples \
 	test-vm bench bench-start bench-runs header header-check lint clean help
 
 all: lib examples
@@ -60,7 +60,7 @@ demo: lib examples
 	examples/demo.sh
 
 ## make test          every test that takes no virtual machine, as root and as an ordinary user
-test: test-rust test-header check-abi test-child test-c test-c-user test-asan test-faults test-examples test-install \
+test: test-rust test-header check-abi test-child test-c test-c-user test-asan test-faults test-attacks test-examples test-install \
 	test-portable test-bindings test-readme test-migrating test-containers
 
 ## make test-rust     unit, property and golden tests
@@ -111,6 +111,21 @@ $(BUILD)/faults/%: c-tests/faults/%.c $(wildcard c-tests/faults/*.h c-tests/*.h)
 test-faults: $(BUILD)/faults/faults $(GUEST_PROGRAMS)
 	c-tests/run.sh $(BUILD)/faults/faults
 	RUNNER_TEST_UID=65534 c-tests/run.sh $(BUILD)/faults/faults
+
+# Hostile programs, and what is to hold them.
+ATTACKS = $(patsubst c-tests/attacks/%.c,$(BUILD)/attacks/%,$(filter-out c-tests/attacks/hostile.c,$(wildcard c-tests/attacks/*.c)))
+HOSTILE = $(BUILD)/attacks/hostile.static
+$(BUILD)/attacks/%: c-tests/attacks/%.c $(wildcard c-tests/attacks/*.h c-tests/*.h) examples/judge/sandbox.h include/runner.h | lib
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -DHOSTILE='"$(HOSTILE)"' -Ic-tests $< -o $@ $(USE_RUNNER)
+$(HOSTILE): c-tests/attacks/hostile.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -Ic-tests -static $< -o $@
+
+## make test-attacks  what hostile programs try, each with a control that shows it biting
+test-attacks: $(ATTACKS) $(HOSTILE) $(GUEST_PROGRAMS)
+	c-tests/run.sh $(ATTACKS)
+	RUNNER_TEST_UID=65534 c-tests/run.sh $(ATTACKS)
 
 ## make test-vm       the C suite on Debian's kernel 6.1 with cgroup v2 alone: KERNELS="5.10 6.1 6.12" TESTS="root sync"
 test-vm: $(C_TESTS) $(GUEST_PROGRAMS)

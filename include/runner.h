@@ -1113,7 +1113,9 @@ int runner_set_session(runner_t *runner,
 /**
  * Sets the signal, 1 to 64, that the program gets when the thread that started it ends; 0: none.
  *
- * It is that thread's end that counts, not the process's: do not start from a thread of a pool that shrinks.
+ * It is that thread's end that counts, not the process's: do not start from a thread of a pool that shrinks. The
+ * program can take it back, and its children do not have it: against a hostile one it holds for the first process of
+ * a pid namespace, under a filter that refuses prctl(PR_SET_PDEATHSIG).
  *
  * Returns 0, or -EINVAL: not a signal. Since 0.1.0. PR_SET_PDEATHSIG(2const).
  */
@@ -1260,7 +1262,8 @@ int runner_add_bind(runner_t *runner,
 
 /**
  * Adds an empty tmpfs of at most `size_bytes` (0: the kernel's default, half of the memory) that belongs to the
- * program, its top directory with `mode` (0 to 07777). nosuid and nodev.
+ * program, its top directory with `mode` (0 to 07777). nosuid and nodev. With a size it has room for one file a KiB,
+ * at least 1024, since each takes about that much of the kernel's memory.
  *
  * Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, a mode out of range.
  * Since 0.1.0. tmpfs(5).
@@ -1275,7 +1278,9 @@ int runner_add_tmpfs(runner_t *runner,
  * nosuid, nodev and noexec. The start needs CLONE_NEWPID: else it would show the host's processes.
  *
  * To a program whose user id is root's outside, /proc/sys is writable even without capabilities, and some of it is the
- * whole machine's: RUNNER_PROC_MASK, _SUBSET or _RO for such a one.
+ * whole machine's: RUNNER_PROC_MASK for such a one. RUNNER_PROC_SUBSET and _RO do not protect there: a program that may
+ * make user namespaces mounts a whole proc anew, unless it sees a proc that is partly covered, as MASK without SUBSET
+ * makes it.
  *
  * Inside many containers the kernel refuses it in a user namespace (EPERM), because the container's own proc is
  * partly covered; the error's message says what to do.

@@ -4,7 +4,7 @@
 //! nothing, takes no lock, calls no libc function, formats nothing, and writes to nothing but its own stack and the
 //! channel to its parent. It reads the program, which nobody changes.
 
-use crate::program::{Act, Arg, Call, Exec, ExecWhat, Op, SLOTS};
+use crate::program::{Act, Arg, Call, Exec, ExecWhat, Image, Op, OpenHow, SLOTS};
 use crate::sys::nr::Sysno;
 use crate::sys::{self, nr};
 use crate::text::Text;
@@ -184,6 +184,7 @@ impl Child<'_> {
             Act::WriteAll(slot, bytes) => write_all(self.slot(slot.0), bytes),
             Act::Remount { path, add } => remount(path, *add),
             Act::CheckCwd => check_cwd(),
+            Act::CheckProgram(image) => check_program(image),
             Act::Wait(_) => self.wait(),
             Act::Stamp => self.stamp(),
             Act::Filter(filter) => load_filter(filter),
@@ -430,6 +431,85 @@ fn check_cwd() -> Step {
         Some(b'/') => Ok(()),
         _ => Err(Errno::ENOENT),
     }
+}
+
+/// What the kernel reads of a program to see what it is, and a NUL.
+type Head = [u8; 257];
+/// How many interpreters the kernel follows (exec.c).
+const INTERPRETERS: usize = 5;
+
+fn check_program(image: &Image) -> Step {
+    let mut head: Head = [0; 257];
+    match image {
+        Image::Path(path) => read_head(path.as_ptr() as usize, &mut head)?,
+        Image::Fd(fd) => {
+            // One that cannot be read, as an O_PATH one, is no script that works either.
+            let _ = call(
+                nr::PREAD64,
+                &[*fd as usize, head.as_mut_ptr() as usize, head.len() - 1, 0],
+            );
+        }
+    }
+    for _ in 0..INTERPRETERS {
+        let Some(path) = interpreter(&mut head) else {
+            break;
+        };
+        read_head(path, &mut head)?;
+    }
+    Ok(())
+}
+
+/// The beginning of the file, or nothing where the exec will fail anyway. `path` may lie in `head`.
+fn read_head(path: usize, head: &mut Head) -> Step {
+    let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let opened = match open_plainly(path, flags) {
+        Err(Errno::ELOOP) => return Err(Errno::ELOOP),
+        opened => opened,
+    };
+    // It need not be readable to be executed.
+    let opened = opened.or_else(|_| open_plainly(path, libc::O_PATH));
+    head.fill(0);
+    match opened {
+        Ok(fd) => {
+            let _ = call(nr::READ, &[fd, head.as_mut_ptr() as usize, head.len() - 1]);
+            let _ = call(nr::CLOSE, &[fd]);
+            Ok(())
+        }
+        Err(Errno::ELOOP) => Err(Errno::ELOOP),
+        Err(_) => Ok(()),
+    }
+}
+
+fn open_plainly(path: usize, flags: i32) -> Result<usize, Errno> {
+    let how = OpenHow {
+        flags: (flags | libc::O_CLOEXEC) as u64,
+        mode: 0,
+        resolve: libc::RESOLVE_NO_MAGICLINKS,
+    };
+    let size = size_of::<OpenHow>();
+    call(
+        nr::OPENAT2,
+        &[libc::AT_FDCWD as usize, path, &raw const how as usize, size],
+    )
+}
+
+/// The path after `#!`, which is ended by a NUL in place.
+fn interpreter(head: &mut Head) -> Option<usize> {
+    if !head.starts_with(b"#!") {
+        return None;
+    }
+    let line = head.get_mut(2..)?;
+    let blanks = line
+        .iter()
+        .take_while(|b| matches!(b, b' ' | b'\t'))
+        .count();
+    let path = line.get_mut(blanks..)?;
+    let length = path
+        .iter()
+        .take_while(|b| !matches!(b, b' ' | b'\t' | b'\n' | 0))
+        .count();
+    *path.get_mut(length)? = 0;
+    (length > 0).then_some(path.as_ptr() as usize)
 }
 
 fn load_filter(filter: &[libc::sock_filter]) -> Step {

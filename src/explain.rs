@@ -1,6 +1,8 @@
 //! The program as text, one op a line, in the manner of strace(1).
 
-use crate::program::{Act, Arg, Birth, Call, ExecWhat, Op, Program, Setgroups, Strategy, Turn};
+use crate::program::{
+    Act, Arg, Birth, Call, ExecWhat, Image, Op, Program, Setgroups, Strategy, Turn,
+};
 use crate::sys::nr;
 use std::fmt::Write;
 
@@ -144,6 +146,13 @@ fn act(act: &Act, program: &Program) -> String {
             )
         }
         Act::CheckCwd => "getcwd() begins with \"/\"".into(),
+        Act::CheckProgram(image) => {
+            let what = match image {
+                Image::Path(path) => quoted(path.to_bytes()),
+                Image::Fd(fd) => format!("fd {fd}"),
+            };
+            format!("check({what}): it and a script's interpreters, openat2(RESOLVE_NO_MAGICLINKS)")
+        }
         Act::Wait(turn) => wait_line(*turn, program),
         Act::Stamp => "clock_gettime(CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID)".into(),
         Act::Filter(filter) => format!(

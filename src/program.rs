@@ -44,6 +44,9 @@ pub enum Act {
     },
     /// Fails where the cwd cannot be reached from the root.
     CheckCwd,
+    /// Fails where the program, or the interpreter that a script names, is behind a magic link of /proc: in a root of
+    /// somebody's making `/proc/self/exe` would run the host's own binary there (CVE-2019-5736).
+    CheckProgram(Image),
     /// Waits until the parent has done its part.
     Wait(Turn),
     /// Notes when the program begins and how much CPU time the launch has used.
@@ -238,6 +241,14 @@ pub struct Exec {
     /// Whether it may sleep between tries while somebody has the file open for writing. Under a filter it may
     /// make no other call, so it spins.
     pub sleeps: bool,
+}
+
+/// Where the program is before it is executed.
+#[derive(Debug)]
+pub enum Image {
+    Path(Text),
+    /// Named by the host itself; only its interpreter, if it is a script, can mislead.
+    Fd(RawFd),
 }
 
 #[derive(Debug)]

@@ -6,9 +6,11 @@
 #include "tap.h"
 
 #include "attack.h"
+#include "filters.h"
 #include "judge.h"
 #include <dlfcn.h>
 #include <libgen.h>
+#include <sys/prctl.h>
 
 /* A directory of the host with a file that everybody may read, and that no root is given. */
 static char dir[64];
@@ -242,6 +244,13 @@ static void add_own_libraries(runner_t *runner) {
         runner_add_bind(runner, dirname(path), dirname((char *)op("%s", info.dli_fname)), RUNNER_BIND_RO);
 }
 
+static void take_openat2_away(void) {
+    struct filter filter = filter_on(SECCOMP_RET_ERRNO | ENOSYS, SYS_openat2);
+    struct sock_fprog program = {.len = filter.len, .filter = filter.code};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 /* launch BOX DEFENCE: a host that starts what lies in the box, and ends. */
 static int launch(int argc, char **argv) {
     if (argc < 3)
@@ -263,6 +272,8 @@ static int launch(int argc, char **argv) {
         runner_add_gid_mapping(runner, 1000, 61999, 1);
         runner_set_credential(runner, 1000, 1000, NULL, 0);
     }
+    if (strstr(defence, "without-openat2") != NULL)
+        take_openat2_away();
     runner_error_t error = RUNNER_ERROR_INIT;
     pid_t pid = runner_start(runner, &error);
     if (pid < 0)
@@ -301,9 +312,11 @@ static void own_program(void) {
         const char *defence, *want;
         bool root_only;
     } rows[] = {
-        {"none", "got", false},
-        {"userns", "got", false},
-        {"userns map", "EACCES", true},
+        /* The control: on a kernel without openat2 nobody looks. */
+        {"without-openat2", "got", false},
+        {"none", "exec ELOOP", false},
+        {"userns", "exec ELOOP", false},
+        {"without-openat2 userns map", "EACCES", true},
         {"no-proc", "exec ENOENT", false},
     };
     make_secret();
@@ -363,7 +376,8 @@ static const struct test tests[] = {
     {"a file by its handle: root's program not by default; with drop_caps, a credential or a user namespace",
      by_handle},
     {"a group left for more rights: by default", leave_group},
-    {"the host's binary overwritten: not by default; with a map to another id, or without a proc", own_program},
+    {"the host's binary overwritten: by default where there is openat2; with a map to another id, or without a proc",
+     own_program},
     {"mounts over the host's directories: not by default; with a mount namespace", mount_over},
 };
 

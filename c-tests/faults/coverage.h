@@ -49,6 +49,7 @@ static const struct form {
     {"Act::WriteAll", " write("},
     {"Act::Remount", "|its own"},
     {"Act::CheckCwd", " getcwd()"},
+    {"Act::CheckProgram", " check("},
     {"Act::Wait", " wait:"},
     {"Act::Stamp", " clock_gettime("},
     {"Act::Filter", " seccomp("},

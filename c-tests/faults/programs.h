@@ -35,7 +35,7 @@ static const char *name_in_message(const struct set *set, const struct op *op) {
         snprintf(name, sizeof name, "fd %d of the program", op->index);
         return op->index < 0 ? "" : name;
     case RUNNER_STAGE_EXEC:
-        return begins(op->call, "execve(") ? name : "fd";
+        return begins(op->call, "execve(") || begins(op->call, "check(\"") ? name : "fd";
     case RUNNER_STAGE_CGROUP:
         /* The group, not its file; explain does not know the number of a run's own. */
         if (procs != NULL)

@@ -168,7 +168,7 @@ static int add_limits(const struct limits *limits, runner_t *runner)
     TRY(runner_set_output_limit(runner, limits->output)); /* of what is captured, and of any file */
     TRY(runner_add_rlimit(runner, RLIMIT_STACK, limits->memory, limits->memory)); /* deep recursion is no crime */
     TRY(runner_add_rlimit(runner, RLIMIT_NOFILE, 64, 64));
-    TRY(runner_add_rlimit(runner, RLIMIT_CORE, 0, 0));
+    TRY(runner_add_rlimit(runner, RLIMIT_CORE, 1, 1)); /* 0 would not stop a core_pattern that is a program (core(5)) */
     TRY(runner_add_rlimit(runner, RLIMIT_MEMLOCK, 0, 0));
     return runner_add_rlimit(runner, RLIMIT_MSGQUEUE, 0, 0);
 }
@@ -194,7 +194,7 @@ static int add_all(const struct sandbox *sandbox, const struct run *run, runner_
     TRY(add_root(sandbox, run, runner));
     TRY(runner_set_hostname(runner, "judge"));
     TRY(runner_set_umask(runner, 022));
-    TRY(runner_set_death_signal(runner, SIGKILL)); /* nothing outlives the judge */
+    TRY(runner_set_death_signal(runner, SIGKILL)); /* pid 1 does not outlive the judge, nor do the rest */
     TRY(runner_set_drop_caps(runner, true));
     TRY(runner_set_no_new_privs(runner, true));
     return runner_set_seccomp(runner, FILTER, FILTER_LENGTH);

@@ -507,7 +507,9 @@ pub unsafe extern "C" fn runner_set_session(runner: *mut Runner, session: u32) -
 
 /// Sets the signal, 1 to 64, that the program gets when the thread that started it ends; 0: none.
 ///
-/// It is that thread's end that counts, not the process's: do not start from a thread of a pool that shrinks.
+/// It is that thread's end that counts, not the process's: do not start from a thread of a pool that shrinks. The
+/// program can take it back, and its children do not have it: against a hostile one it holds for the first process of
+/// a pid namespace, under a filter that refuses prctl(PR_SET_PDEATHSIG).
 ///
 /// Returns 0, or -EINVAL: not a signal. Since 0.1.0. PR_SET_PDEATHSIG(2const).
 #[no_mangle]

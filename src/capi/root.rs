@@ -133,7 +133,8 @@ pub unsafe extern "C" fn runner_add_bind(
 }
 
 /// Adds an empty tmpfs of at most `size_bytes` (0: the kernel's default, half of the memory) that belongs to the
-/// program, its top directory with `mode` (0 to 07777). nosuid and nodev.
+/// program, its top directory with `mode` (0 to 07777). nosuid and nodev. With a size it has room for one file a KiB,
+/// at least 1024, since each takes about that much of the kernel's memory.
 ///
 /// Returns 0, or -EINVAL: NULL or empty target, ".." in it, PATH_MAX or longer, a mode out of range.
 /// Since 0.1.0. tmpfs(5).
@@ -156,7 +157,9 @@ pub unsafe extern "C" fn runner_add_tmpfs(
 /// nosuid, nodev and noexec. The start needs CLONE_NEWPID: else it would show the host's processes.
 ///
 /// To a program whose user id is root's outside, /proc/sys is writable even without capabilities, and some of it is the
-/// whole machine's: RUNNER_PROC_MASK, _SUBSET or _RO for such a one.
+/// whole machine's: RUNNER_PROC_MASK for such a one. RUNNER_PROC_SUBSET and _RO do not protect there: a program that may
+/// make user namespaces mounts a whole proc anew, unless it sees a proc that is partly covered, as MASK without SUBSET
+/// makes it.
 ///
 /// Inside many containers the kernel refuses it in a user namespace (EPERM), because the container's own proc is
 /// partly covered; the error's message says what to do.

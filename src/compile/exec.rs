@@ -1,10 +1,26 @@
 //! The end: signals unblocked, the filter loaded, the program executed.
 
 use super::{Emit, AT_FDCWD};
-use crate::program::{Act, Arg, Call, Exec, ExecWhat};
+use crate::program::{Act, Arg, Call, Exec, ExecWhat, Image};
 use crate::stage::Stage;
 use crate::sys::nr;
 use crate::text::Text;
+
+/// In a root that somebody else has filled, while there are fds and capabilities to look with.
+pub fn check(emit: &mut Emit) {
+    let runner = emit.runner;
+    let Some(path) = runner.args.strings().first() else {
+        return;
+    };
+    if runner.pivot_root.is_none() || !emit.host.features.mount_api {
+        return;
+    }
+    let image = match emit.exec_fd {
+        Some((fd, _)) => Image::Fd(fd),
+        None => Image::Path(Text::from_bytes(path.to_bytes())),
+    };
+    emit.act(Stage::Exec, None, Act::CheckProgram(image));
+}
 
 pub fn filter(emit: &mut Emit) {
     if let Some((fd, true)) = emit.exec_fd {

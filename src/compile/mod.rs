@@ -41,6 +41,7 @@ pub fn compile(
     root::build(&mut emit)?;
     names::set(&mut emit);
     names::enter_workdir(&mut emit);
+    exec::check(&mut emit);
     limits::apply(&mut emit);
     if runner.unshare_cgroup_after_sync {
         // The namespace needs a capability, so the capabilities go after it.

@@ -72,6 +72,11 @@ fn open_directory(emit: &mut Emit, path: &Text, into: Slot) {
     emit.call(Stage::PivotRoot, None, open);
 }
 
+/// An inode takes about this much of the kernel's memory, so that what a tmpfs takes is at most twice its size.
+const BYTES_AN_INODE: u64 = 1024;
+/// Directories and empty files want some in a small one too.
+const LEAST_INODES: u64 = 1024;
+
 /// mount(source, target, type, flags); the data is still to be added.
 fn mount(source: Arg, target: &'static std::ffi::CStr, fstype: Arg, flags: u64) -> Call {
     let call = Call::new(nr::MOUNT).arg(source).lit(target).arg(fstype);
@@ -156,7 +161,10 @@ fn put(place: &mut Place, index: usize, piece: &Piece) -> Result<()> {
         Piece::Tmpfs { target, size, mode } => {
             let data = match size {
                 0 => format!("mode={mode:o}"),
-                size => format!("mode={mode:o},size={size}"),
+                size => {
+                    let inodes = (size / BYTES_AN_INODE).max(LEAST_INODES);
+                    format!("mode={mode:o},size={size},nr_inodes={inodes}")
+                }
             };
             place.file_system(
                 index,

@@ -413,6 +413,9 @@ fn exec_hint(op: &Op, errno: Errno, runner: &Runner) -> &'static str {
         return "its interpreter opens it as /dev/fd/N, so the root needs /proc and /dev/fd";
     }
     match errno {
+        Errno::ELOOP if matches!(op.act, Act::CheckProgram(_)) => {
+            "it, or its interpreter, is behind a magic link of /proc, which leads out of the new root"
+        }
         Errno::ENOENT if new_root => {
             "not there inside the new root, or the loader or interpreter that it names is not"
         }

@@ -47,6 +47,7 @@ pub const MOVE_MOUNT: Sysno = sysno("move_mount", libc::SYS_move_mount);
 pub const NANOSLEEP: Sysno = sysno("nanosleep", libc::SYS_nanosleep);
 pub const OPEN_TREE: Sysno = sysno("open_tree", libc::SYS_open_tree);
 pub const OPENAT: Sysno = sysno("openat", libc::SYS_openat);
+pub const PREAD64: Sysno = sysno("pread64", libc::SYS_pread64);
 pub const OPENAT2: Sysno = sysno("openat2", libc::SYS_openat2);
 pub const PERSONALITY: Sysno = sysno("personality", libc::SYS_personality);
 pub const PIDFD_OPEN: Sysno = sysno("pidfd_open", libc::SYS_pidfd_open);

@@ -13,7 +13,7 @@ const LINKS: [(&str, &std::ffi::CStr); 5] = [
     ("ptmx", c"pts/ptmx"),
 ];
 /// Shared memory that programs make is memory of the machine.
-const SHM: &str = "mode=1777,size=67108864";
+const SHM: &str = "mode=1777,size=67108864,nr_inodes=65536";
 
 pub fn add(place: &mut Place, index: usize, target: &Text) -> Result<()> {
     let beneath =

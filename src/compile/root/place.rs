@@ -362,7 +362,7 @@ impl<'e, 'a> Place<'e, 'a> {
                 .slot(ROOT)
                 .text(&Text::from_bytes(&joined(parts)))
                 .flags(flags as u64, OPEN)
-                .tolerate(&[Errno::EACCES]);
+                .tolerate(&[Errno::EACCES, Errno::EPERM]);
             self.step(index, Stage::Mount, open.into(BRIEF));
             let close = Call::new(nr::CLOSE).slot(BRIEF).tolerate(&[Errno::EBADF]);
             self.step(index, Stage::Mount, close);
