@@ -27,8 +27,13 @@
 #ifndef RUNNER_HPP
 #define RUNNER_HPP
 
+#if __cplusplus < 201703L
+#error "runner.hpp needs C++17"
+#endif
+
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>

@@ -6,6 +6,7 @@
 #include <map>
 #include <thread>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/time.h>
 
@@ -91,13 +92,17 @@ TEST("an error tells stage, index, errno and a sentence") {
     CHECK(!failed && failed.stage() == runner::stage::none && *failed.message() == '\0');
 }
 
-TEST("waiting for a while, until a time, for the end") {
-    runner::process process = command({"/bin/sh", "-c", "sleep 0.3; exit 4"}).spawn();
+TEST("waiting for a while, until a time") {
+    runner::process process = sleeps.spawn();
     CHECK(!process.step() && !process.wait_for(0s) && !process.wait_until(clock_type::now() - 1h));
     const auto before = clock_type::now();
     CHECK(!process.wait_for(20ms) && clock_type::now() - before >= 20ms);
-    CHECK(!process.wait_until(clock_type::now() + 20ms));
+    CHECK(!process.wait_until(before + 50ms) && clock_type::now() - before >= 50ms);
     EQUAL(process.usage().verdict(), verdict::none);
+}
+
+TEST("waiting for the end") {
+    runner::process process = command({"/bin/sh", "-c", "exit 4"}).spawn();
     EQUAL(process.wait_for(20s).value().exit_code(), 4);
     CHECK(process.wait().exit_code() == 4 && process.step()->exit_code() == 4); // and for good
     CHECK(process.wait_until(clock_type::time_point::max())->exit_code() == 4 && process.usage().exit_code() == 4);
@@ -124,8 +129,13 @@ TEST("signals of the host do not end a wait") {
 }
 
 TEST("output so far, and more of it later") {
-    runner::process process = command{"/bin/sh", "-c", "echo a; sleep 0.2; echo b"}.capture(1, 100).spawn();
+    int ends[2];
+    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    const runner::descriptor reads(ends[0]), writes(ends[1]);
+    const command echoes = command{"/bin/sh", "-c", "echo a; read b; echo $b"}.files({reads.get()}).capture(1, 100);
+    runner::process process = echoes.spawn();
     EQUAL(line_of(process), "a\n");
+    EQUAL(write(writes.get(), "b\n", 2), 2);
     const runner::result got = process.wait();
     CHECK(process.output() == "a\nb\n" && got.outputs().empty() && got.output_bytes() == 4);
 }

@@ -59,7 +59,7 @@ for compiler in "g++ -std=c++20" "clang++ -std=c++17" "clang++ -std=c++20"; do
     fi
 done
 
-echo "by hand, with pkg-config:"
+echo "by hand:"
 compile "$build/suite" "-O1" $suite
 run "$build/suite"
 
