@@ -81,6 +81,19 @@ pub mod fuzz {
     pub use crate::program::*;
     pub use crate::sys::nr;
 
+    /// A path or another string among a call's arguments.
+    pub fn text(arg: &Arg) -> Option<&[u8]> {
+        match arg {
+            Arg::Text(text) => Some(text.to_bytes()),
+            _ => None,
+        }
+    }
+
+    /// The arguments and the environment.
+    pub fn strings(exec: &Exec) -> [&[std::ffi::CString]; 2] {
+        [exec.args.strings(), exec.env.strings()]
+    }
+
     /// A long name as messages show it.
     pub fn brief(text: &std::ffi::CStr) -> String {
         crate::text::brief(text)
