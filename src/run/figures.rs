@@ -2,11 +2,12 @@
 
 use super::cgroup::{Cpu, Group};
 use super::live::Live;
-use super::missing;
 use super::options::Watched;
 use super::outcome::Source;
 use super::procfs::{self, Look};
+use super::{missing, now};
 use crate::host::Host;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A figure with its source.
 pub type Figure = (u64, Source);
@@ -44,7 +45,12 @@ pub struct Sampler {
     /// The memory limit that is enforced by it.
     pub enforces: Option<u64>,
     highest: Look,
+    /// How long the last look took, in ns.
+    cost: u64,
 }
+
+/// How many runs of this process are looked at.
+static LOOKED_AT: AtomicU64 = AtomicU64::new(0);
 
 /// What a cgroup counts, where there is one for it.
 const COUNTED: u32 = missing::MEMORY | missing::PROCESSES | missing::CPU;
@@ -58,24 +64,35 @@ impl Sampler {
         let kernel = host.features.kernel;
         let v2 = live.group.memory_source() == Source::CgroupV2;
         let uncounted = live.misses(COUNTED) || kernel < PIDS_PEAK_SINCE;
+        let needed = uncounted || v2 && kernel < MEMORY_PEAK_SINCE;
+        LOOKED_AT.fetch_add(needed.into(), Relaxed);
         Sampler {
-            needed: uncounted || v2 && kernel < MEMORY_PEAK_SINCE,
+            needed,
             enforces,
             highest: Look::default(),
+            cost: 0,
         }
     }
 
     /// How long until the next look, this long after the begin: often at first, since most runs are short.
+    ///
+    /// Where a look goes through all processes of the machine, many runs would cost the square of their number: then
+    /// all of them together take a fifth of a CPU, until the looks would be too rare.
     pub fn pause(&self, elapsed: u64) -> u64 {
         const MS: u64 = 1_000_000;
-        match self.enforces.is_some() {
-            true => (elapsed / 16).clamp(2 * MS, 100 * MS),
-            false => (elapsed / 8).clamp(4 * MS, 250 * MS),
+        let (pause, rarest) = match self.enforces.is_some() {
+            true => ((elapsed / 16).clamp(2 * MS, 100 * MS), 500 * MS),
+            false => ((elapsed / 8).clamp(4 * MS, 250 * MS), 5000 * MS),
+        };
+        match LOOKED_AT.load(Relaxed) {
+            runs if runs <= FEW => pause,
+            runs => pause.max((5 * runs * self.cost).min(rarest)),
         }
     }
 
     /// Looks at what no cgroup says.
     pub fn look(&mut self, live: &Live) -> Look {
+        let begin = now();
         let group = &live.group;
         let family = || {
             let siblings = if live.held_together {
@@ -99,11 +116,21 @@ impl Sampler {
         highest.cpu_ns = highest.cpu_ns.max(now.cpu_ns);
         highest.memory = highest.memory.max(now.memory);
         highest.processes = highest.processes.max(now.processes);
+        self.cost = self::now().saturating_sub(begin);
         now
     }
 
     pub fn highest(&self) -> Look {
         self.highest
+    }
+}
+
+/// So few runs are looked at as often as is good for their figures.
+const FEW: u64 = 8;
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        LOOKED_AT.fetch_sub(self.needed.into(), Relaxed);
     }
 }
 
