@@ -263,7 +263,11 @@ static void tmpfs_sizes(void) {
     static const struct {
         uint64_t size;
         const char *filled;
-    } rows[] = {{1, "4096 ENOSPC"}, {8192, "8192 ENOSPC"}, {0, "65536 ok"}, {INT64_MAX, "65536 ok"}, {UINT64_MAX, "65536 ok"}};
+    } rows[] = {{1, "4096 ENOSPC"},
+                {8192, "8192 ENOSPC"},
+                {0, "65536 ok"},
+                {INT64_MAX, "65536 ok"},
+                {UINT64_MAX, "65536 ok"}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         runner_t *runner = rooted(0);
         runner_add_tmpfs(runner, "/tmp", rows[i].size, 0700);
@@ -452,7 +456,8 @@ static void expect_calls(runner_t *runner, const char *const wants[CALLS]) {
     poke_expect(runner, poke_path(), pokes, CALLS, __FILE__, __LINE__);
 }
 
-static const char *const unfiltered[CALLS] = {"EFAULT", "EFAULT", "EFAULT", "EBADF", "EBADF", "EBADF", "EBADF", "EFAULT"};
+static const char *const unfiltered[CALLS] = {"EFAULT", "EFAULT", "EFAULT", "EBADF",
+                                              "EBADF",  "EBADF",  "EBADF",  "EFAULT"};
 static const char *const denied[CALLS] = {"ECONNREFUSED", "ECONNREFUSED", "EFAULT", "EBADF", "ECONNREFUSED",
                                           "ECONNREFUSED", "EBADF", "ECONNREFUSED"};
 

@@ -111,7 +111,10 @@ static void kept_output(void) {
         uint64_t limit;
         const char *output, *kept;
         uint32_t cut;
-    } rows[] = {{10, "hello", "hello\n", 0}, {6, "hello", "hello\n", 0}, {5, "toolonginput", "toolo", 1}, {0, "x", "", 1}};
+    } rows[] = {{10, "hello", "hello\n", 0},
+                {6, "hello", "hello\n", 0},
+                {5, "toolonginput", "toolo", 1},
+                {0, "x", "", 1}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         char op[64];
         const void *data = NULL;

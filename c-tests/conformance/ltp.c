@@ -8,6 +8,7 @@
 #include <mqueue.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 
 /* ------------------------------------------------------------------ pid namespaces */
 
@@ -107,6 +108,30 @@ static void queues(void) {
     runner_free(runner);
     mq_close(opened);
     mq_unlink(name);
+}
+
+/* A guest: whether there are semaphores of this key; it makes them where there are none. */
+static int semaphores(int argc, char **argv) {
+    key_t key = argc > 1 ? atoi(argv[1]) : 0;
+    if (semget(key, 1, 0) >= 0)
+        return 0;
+    return errno == ENOENT && semget(key, 1, IPC_CREAT | IPC_EXCL | 0600) >= 0 ? 2 : 1;
+}
+
+/* Twice in a namespace of its own: neither has those of the host, nor the second those of the first. */
+static void semaphores_of_the_host(void) {
+    char key[32];
+    snprintf(key, sizeof key, "%d", 0x52000000 + (int)getpid());
+    int id = semget(atoi(key), 1, IPC_CREAT | IPC_EXCL | 0600);
+    if (id < 0)
+        SKIP("no System V semaphores");
+    runner_t *runner = self_guest("semaphores", key);
+    ok(exited(run(runner), 0), "control: without a namespace they are there");
+    runner_set_unshare_flags(runner, CLONE_NEWIPC | userns_if_needed());
+    ok(exited(run(runner), 2), "in an ipc namespace they are not");
+    ok(exited(run(runner), 2), "nor in the next one");
+    runner_free(runner);
+    semctl(id, 0, IPC_RMID);
 }
 
 /* Of a user namespace's program user id 0 has all capabilities over it after an exec, and any other id none. */
@@ -263,6 +288,7 @@ static const struct test tests[] = {
     {"the first process of a pid namespace survives its own signals", own_signals},
     {"a signal of the host comes from 0 in a pid namespace, one of its own from 1, blocked or not", who_sends},
     {"POSIX message queues of the host: not in an ipc namespace", queues},
+    {"System V semaphores of the host and of another program: not in an ipc namespace", semaphores_of_the_host},
     {"in a user namespace id 0 has all capabilities, another id none", capabilities_by_id},
     {"a mount that the host may not bind can be bound by a start", unbindable},
     {"two programs at once have their own host names", names_of_two},
@@ -273,7 +299,7 @@ static const struct test tests[] = {
     {"a program that its user may not execute, by path and by fd", not_executable},
 };
 
-static const struct guest guests[] = {{"senders", senders}, {"queue", queue}};
+static const struct guest guests[] = {{"senders", senders}, {"queue", queue}, {"semaphores", semaphores}};
 
 int main(int argc, char **argv) {
     if (argc > 2 && strcmp(argv[1], "guest") == 0)

@@ -237,7 +237,7 @@ static const struct test tests[] = {
     {"a filter that gives errnos, one that does not exist too, and kills", filter_with_errnos},
     {"a program that asks its parent to trace it is started like any other", traced_by_wish},
     {"trees, binds and tmpfs, writable and not", writable_and_not},
-    {"a tmpfs of the host's beneath a read-only bind is read-only too; bound once more it is writable", tmpfs_beneath},
+    {"a tmpfs of the host's beneath a read-only bind is read-only too; bound again it is writable", tmpfs_beneath},
     {"a shell's sandbox with one piece of each kind", a_shells_sandbox},
     {"a program that its root does not hold, ended by its wall limit", program_by_fd},
 };

@@ -9,8 +9,7 @@
 
 /* ------------------------------------------------------------------ files */
 
-static const char closed_text[] = "This one is closed", kept_text[] = "This one stays", opened_text[] = "This one is opened",
-                  exec_text[] = "This one had close-on-exec";
+static const char closed_text[] = "closed", kept_text[] = "kept", opened_text[] = "opened", exec_text[] = "cloexec";
 
 static bool holds(int fd, const char *text) {
     char got[64] = "";
