@@ -18,7 +18,7 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all examples faults-lib demo test test-rust test-header test-c test-c-user test-asan test-faults test-attacks test-examples \
+.PHONY: all examples faults-lib soak test-soak fuzz test-fuzz test-conformance demo test test-rust test-header test-c test-c-user test-asan test-faults test-attacks test-examples \
 	test-vm bench bench-start bench-runs header header-check lint clean help
 
 all: lib examples
@@ -126,6 +126,30 @@ $(HOSTILE): c-tests/attacks/hostile.c
 test-attacks: $(ATTACKS) $(HOSTILE) $(GUEST_PROGRAMS)
 	c-tests/run.sh $(ATTACKS)
 	RUNNER_TEST_UID=65534 c-tests/run.sh $(ATTACKS)
+
+# What others test of theirs.
+CONFORMANCE = $(patsubst c-tests/conformance/%.c,$(BUILD)/conformance/%,$(wildcard c-tests/conformance/*.c))
+$(BUILD)/conformance/% $(BUILD)/soak/%: $(wildcard c-tests/conformance/*.h c-tests/soak/*.h c-tests/*.h) include/runner.h | lib
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -Ic-tests c-tests/$(patsubst $(BUILD)/%,%,$@).c -o $@ $(USE_RUNNER)
+
+## make test-conformance cases of bubblewrap, minijail, nsjail, go-sandbox and posix_spawn: docs/conformance.md
+test-conformance: $(CONFORMANCE) $(GUEST_PROGRAMS)
+	c-tests/run.sh $(CONFORMANCE)
+	RUNNER_TEST_UID=65534 c-tests/run.sh $(CONFORMANCE)
+	$(IF_PYTHON) c-tests/conformance/check.py
+
+## make soak          an hour of every kind of start from 8 threads; make test-soak: 100,000 starts
+soak: $(BUILD)/soak/soak $(GUEST_PROGRAMS)
+	$(BUILD)/soak/soak --seconds 3600
+test-soak: $(BUILD)/soak/soak $(GUEST_PROGRAMS)
+	$(BUILD)/soak/soak --starts 100000
+
+## make fuzz          every fuzz target for ten minutes; make test-fuzz: for 20 seconds
+fuzz:
+	fuzz/run.sh 600
+test-fuzz:
+	fuzz/run.sh 20 || [ $$? = 77 ]
 
 ## make test-vm       the C suite on Debian's kernel 6.1 with cgroup v2 alone: KERNELS="5.10 6.1 6.12" TESTS="root sync"
 test-vm: $(C_TESTS) $(GUEST_PROGRAMS)

@@ -567,6 +567,11 @@ static void explain_is_like_snprintf(void) {
         ok(size == 0 || cut[kept] == '\0', "%d bytes end with NUL", size);
         ok(cut[size < length + 1 ? size : length + 1] == '!', "nothing is written beyond %d bytes", size);
     }
+    runner_t *nothing = runner_new();
+    char why[64] = "";
+    ok_int(runner_explain(nothing, why, sizeof why), -EINVAL, "options with which no start is possible");
+    ok(strncmp(why, "options: no program", 19) == 0, "the text says why: %s", why);
+    runner_free(nothing);
     refuses_null(runner_explain(runner, NULL, 10));
     runner_free(runner);
 }

@@ -685,6 +685,13 @@ static void no_group_of_the_callers(void) {
         runner_free(runner);
         close(fd);
     }
+    runner_t *runner = load("exit", "0");
+    runner_set_cgroup_path(runner, "/nonexistent/group");
+    int code = runner_run(runner, NULL, &last_error);
+    ok(code == -ENOENT && last_error.stage == RUNNER_STAGE_CGROUP && last_error.index == 0 &&
+           strstr(last_error.message, "/nonexistent/group"),
+       "which path is none: %d, %s", code, last_error.message);
+    runner_free(runner);
 }
 
 /* ------------------------------------------------------------------ fewer hierarchies */

@@ -1395,7 +1395,7 @@ int runner_start_pidfd(const runner_t *runner,
  * calling process too: its ids, its kernel.
  *
  * Returns the length of the whole text without the NUL, or a negative errno: -EINVAL for NULL or options with
- * which no start is possible. Since 0.1.0.
+ * which no start is possible; `buf` then holds the stage and a sentence that says why. Since 0.1.0.
  */
 int runner_explain(const runner_t *runner,
                    char *buf,

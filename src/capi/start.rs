@@ -73,7 +73,7 @@ pub unsafe extern "C" fn runner_start_pidfd(
 /// calling process too: its ids, its kernel.
 ///
 /// Returns the length of the whole text without the NUL, or a negative errno: -EINVAL for NULL or options with
-/// which no start is possible. Since 0.1.0.
+/// which no start is possible; `buf` then holds the stage and a sentence that says why. Since 0.1.0.
 #[no_mangle]
 pub unsafe extern "C" fn runner_explain(
     runner: *const Runner,
@@ -88,7 +88,14 @@ pub unsafe extern "C" fn runner_explain(
         match runner.explain() {
             // SAFETY: the caller's buffer, by the header's conventions.
             Ok(text) => unsafe { print(&text, buf, len) },
-            Err(error) => -(error.errno() as c_int),
+            Err(error) => {
+                let why = format!("{}: {}", error.stage(), error.message());
+                // SAFETY: as above.
+                match unsafe { print(&why, buf, len) } {
+                    refused if refused < 0 => refused,
+                    _ => -(error.errno() as c_int),
+                }
+            }
         }
     })
 }

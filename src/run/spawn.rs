@@ -113,14 +113,18 @@ impl Runner {
 
     /// The devices of the hierarchies in which the caller has put the program into a cgroup of his own.
     fn own_hierarchies(&self) -> Result<Vec<u64>> {
+        let mut devices = Vec::new();
+        for (index, path) in self.cgroup_paths.iter().enumerate() {
+            let found = nix::sys::stat::stat(path.as_cstr()).map_err(|errno| {
+                let message = format!("cgroup #{index} {}: {}", path.brief(), reason(errno));
+                Error::new(Stage::Cgroup, Some(index), errno, message)
+            })?;
+            devices.push(found.st_dev);
+        }
         let failed = |errno: Errno| {
-            let message = format!("a cgroup of the caller's: {}", reason(errno));
+            let message = format!("the cgroup fd: {}", reason(errno));
             Error::new(Stage::Cgroup, None, errno, message)
         };
-        let mut devices = Vec::new();
-        for path in &self.cgroup_paths {
-            devices.push(nix::sys::stat::stat(path.as_cstr()).map_err(failed)?.st_dev);
-        }
         if let Some(fd) = self.cgroup_fd {
             // SAFETY: only its number is used, for one fstat; whether it is open is what that finds out.
             let fd = unsafe { BorrowedFd::borrow_raw(fd) };
