@@ -13,9 +13,6 @@ import { Stdio } from './stdio.js';
 
 const freed = new FinalizationRegistry((runner) => lib.free(runner));
 
-// A FileHandle that becomes garbage closes its file: not in the middle of a start.
-const borrowed = new Set();
-
 // Open files, which are borrowed for each start.
 const BORROWED = { execFile: 'set_exec_fd', cgroupFd: 'set_cgroup_fd' };
 const FILES = ['stdin', 'stdout', 'stderr', 'files'];
@@ -63,12 +60,9 @@ export class Command {
 
   async #start(watched, start) {
     const [runner, stdio] = this.#prepare(watched);
-    const files = [this.#borrowed, stdio];
-    borrowed.add(files);
     try {
       return await start(runner, stdio);
     } finally {
-      borrowed.delete(files);
       stdio.close();
       lib.free(runner);
     }

@@ -1,5 +1,4 @@
 // The shared library, declared as declarations.json says, and the few functions of libc that Node lacks.
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import koffi from 'koffi';
 
@@ -92,11 +91,5 @@ export const hasEnded = hook('napi_remove_env_cleanup_hook');
 
 const [RTLD_NOW, RTLD_NOLOAD, RTLD_NODELETE] = [2, 4, 0x1000];
 
-// At the end of a worker thread Node lets go of koffi's code before its last handle is closed by that very code, and
-// koffi of librunner's, where a held start may have a thread.
-function stayLoaded() {
-  const dlopen = program.func('void *dlopen(const char *path, int flags)');
-  const own = readFileSync('/proc/self/maps', 'utf8').match(/\/.*\/koffi\.node$/m) ?? [];
-  for (const path of [file, ...own]) dlopen(path, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-}
-stayLoaded();
+// koffi unloads it at the end of the last thread that has it, where a held start may still have one of its own.
+program.func('dlopen', 'void *', ['str', 'int'])(file, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);

@@ -10,10 +10,9 @@ class LoopWatch {
 
   /** Calls `ready` once; arm() for the next time. */
   constructor(fd, ready) {
-    // koffi calls it outside of what Node takes for a callback: promises would not go on after it.
     this.#wake = () => {
-      this.#poll?.stop();
-      setImmediate(ready);
+      this.#poll.stop();
+      ready();
     };
     this.#poll = koffi.node.poll(fd, this.#wake);
   }

@@ -191,6 +191,7 @@ test('a file that is open only here is not closed in the middle of a start', asy
     starts.push(run(['any', '-c', 'cat'], { execFile: await open('/bin/sh'), stdin: await open('/etc/passwd') }));
     gc();
   }
+  // Node warns of each FileHandle that is closed as garbage.
   process.removeAllListeners('warning');
   for (const { stdout } of await Promise.all(starts)) assert.equal(stdout.toString(), readFileSync('/etc/passwd', 'utf8'));
   await sleep(0);

@@ -45,8 +45,8 @@ export function scratch(t) {
 }
 
 /** Runs Node with the text of a module, which finds the package as `librunner`. */
-export async function script(text, { args = [], env = {}, kill, files = 1000 } = {}) {
-  const code = `const librunner = await import(${JSON.stringify(join(PACKAGE, 'index.js'))});\n${text}`;
+export async function script(text, { args = [], env = {}, kill, files = 1000, load = true } = {}) {
+  const code = load ? `const librunner = await import(${JSON.stringify(join(PACKAGE, 'index.js'))});\n${text}` : text;
   const node = [process.execPath, ...args, '--input-type=module', '-e', code];
   const child = spawn('/bin/sh', ['-c', 'ulimit -n $0 && exec "$@"', files, ...node], {
     env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],

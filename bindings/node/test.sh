@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# The tests of the Node binding: test.sh [LIBRARY], by default build/lib/librunner.so.0. Once as who runs this and,
+# where that is root, once as an ordinary user. Ends with 77, and says why, where there is no Node, or nothing to be had
+# from npm.
+set -euo pipefail
+cd "$(dirname "$0")"
+RUNNER_LIBRARY=$(realpath "${1:-../../build/lib/librunner.so.0}")
+export RUNNER_LIBRARY
+
+skip() {
+    echo "Node: skipped, $1"
+    exit 77
+}
+command -v node >/dev/null || skip "there is no node here"
+[ "$(node -p 'parseInt(process.versions.node) >= 18')" = true ] || skip "$(node --version) is older than 18"
+# What was installed for this very lock file is good enough.
+if ! cmp -s package-lock.json node_modules/.installed-for; then
+    command -v npm >/dev/null || skip "there is no npm here"
+    npm ci --ignore-scripts --no-audit --no-fund || skip "npm cannot get what is needed"
+    cp package-lock.json node_modules/.installed-for
+fi
+echo "Node: $(node --version)"
+node --test --test-reporter=spec test/*.test.js
+
+[ "$(id -u)" = 0 ] || exit 0
+home=$(mktemp -d)
+trap 'rm -rf "$home"' EXIT
+chown 65534:65534 "$home"
+HOME=$home TMPDIR=$home setpriv --reuid 65534 --regid 65534 --clear-groups \
+    node --test --test-reporter=spec test/*.test.js
