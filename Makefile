@@ -60,7 +60,7 @@ demo: lib examples
 	examples/demo.sh
 
 ## make test          every test that takes no virtual machine, as root and as an ordinary user
-test: test-rust test-header check-abi test-child test-c test-c-user test-asan test-faults test-attacks test-examples test-install \
+test: test-rust test-header check-abi test-child test-c test-c-user test-asan test-faults test-attacks test-conformance test-examples test-install \
 	test-portable test-bindings test-readme test-migrating test-containers
 
 ## make test-rust     unit, property and golden tests

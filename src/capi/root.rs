@@ -103,7 +103,8 @@ pub unsafe extern "C" fn runner_add_mount(
 }
 
 /// Adds a file or directory of the host: RUNNER_BIND_* flags, or'ed together; 0: writable, without what is mounted
-/// beneath it. Set-user-ID bits and device files do not work beneath it unless the flags say so.
+/// beneath it. Set-user-ID bits and device files do not work beneath it unless the flags say so. The source is looked up
+/// by the child, which has closed the host's fds by then: no /proc/self/fd.
 ///
 /// Read-only holds against any program without CAP_SYS_ADMIN in its user namespace; one that keeps it can remount:
 /// runner_set_drop_caps(). What the pieces make beneath a writable bind is made in the host's directory, and stays.

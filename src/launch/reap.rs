@@ -27,8 +27,10 @@ pub fn reap(pid: i32, kind: i32) -> Option<i32> {
 
 /// Whether a child that is not there to be waited on by its parent any more has executed its program: it has an exit
 /// signal then. One that has none is dead, or about to be: it lets go of the memory before it is a zombie.
+///
+/// Both ways are asked: a program that has asked its parent to trace it is found by each of them.
 pub fn has_executed(pid: i32) -> bool {
-    ended(pid, libc::__WCLONE).is_none()
+    ended(pid, libc::__WCLONE).is_none() || ended(pid, 0).is_some()
 }
 
 /// Whether the child is dead, in whatever state; true also where it is not there any more.
