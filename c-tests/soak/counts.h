@@ -88,9 +88,9 @@ static const struct count {
     {"mounts", mounts, 0},
     {"cgroups of runs", cgroups, 0},
     {"dumpable", dumpable, 0},
-    {"bytes from malloc", malloc_bytes, 8 << 10},
-    {"mappings", mappings, 8},
-    {"KiB resident", resident_kib, 4 << 10},
+    {"bytes from malloc", malloc_bytes, 512},
+    {"mappings", mappings, 2},
+    {"KiB resident", resident_kib, 1 << 10},
 };
 
 typedef int64_t counted[COUNT(figures)];

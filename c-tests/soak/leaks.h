@@ -48,7 +48,7 @@ static bool leak_cgroup(void) {
 
 static bool leak_memory(void) {
     static void *volatile block; /* the compiler has to believe in it */
-    block = malloc(16 << 10);
+    block = malloc(1 << 10);
     return block != NULL;
 }
 
