@@ -1,5 +1,5 @@
-/* The table of every kind of start: what it does, how often, and what has to come of it, in words. Include after starts.h
- * and runs.h. */
+/* The table of every kind of start: what it does, how often, and what has to come of it, in words. Include after
+ * starts.h and runs.h. */
 
 #ifndef KINDS_H
 #define KINDS_H

@@ -1,4 +1,5 @@
-/* What the threads of the soak share, and how each says in words what came of a start. Include after poke.h and run.h. */
+/* What the threads of the soak share, and how each says in words what came of a start. Include after poke.h and
+ * run.h. */
 
 #ifndef OUTCOMES_H
 #define OUTCOMES_H
@@ -79,9 +80,10 @@ static void judged(struct worker *w, const runner_result_t *r) {
         outcome(w, "exit %d", r->exit_code);
     else
         outcome(w, "%s by %s", runner_verdict_name(r->verdict), runner_evidence_name(r->evidence));
-    snprintf(w->detail, sizeof w->detail, "exit code %d, signal %d, wall %.1f ms, CPU %.1f ms, memory %llu, missing %#x %s",
-             r->exit_code, r->signal, (double)r->wall_ns / 1e6, (double)r->cpu_ns / 1e6,
-             (unsigned long long)r->memory_peak, r->missing, r->reason);
+    snprintf(w->detail, sizeof w->detail,
+             "exit code %d, signal %d, wall %.1f ms, CPU %.1f ms, memory %llu, missing %#x %s", r->exit_code,
+             r->signal, (double)r->wall_ns / 1e6, (double)r->cpu_ns / 1e6, (unsigned long long)r->memory_peak,
+             r->missing, r->reason);
 }
 
 /* To its end, with the result in `r`. */

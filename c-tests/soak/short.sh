@@ -1,6 +1,6 @@
 #!/bin/sh
-# The short form of the soak, as the user who runs it: the controls, each of which leaves one thing that has to be found,
-# then the mix itself.
+# The short form of the soak, as the user who runs it: the controls, each of which leaves one thing that has to be
+# found, then the mix itself.
 #   c-tests/soak/short.sh SOAK [STARTS]
 set -u
 soak=$1 starts=${2:-100000} failed=0

@@ -1,10 +1,11 @@
-/* Every kind of start, failures included, from many threads for a long time: each gives the result that it has to, and
- * at the end the host has what it had at the start.
+/* Every kind of start, failures included, from many threads for a long time: each gives the result that it has to,
+ * and at the end the host has what it had at the start.
  *
  *   soak [--seconds N | --starts N] [--threads N] [--seed N] [--only KIND] [--leak WHAT]
  *
  * Once a minute a line; at the end the results by kind, and the counts before and after. Exit status 1: something was
- * left, or a result was wrong. --only: the kinds whose name has KIND in it, to look for the cause. --leak is the control: one thing is left on purpose, and has to be found. */
+ * left, or a result was wrong. --only: the kinds whose name has KIND in it, to look for a cause. --leak is the control:
+ * one thing is left on purpose, and has to be found. */
 
 #define _GNU_SOURCE
 #include "tap.h"
@@ -138,10 +139,19 @@ static void *start_each_kind(void *arg) {
 
 /* ------------------------------------------------------------------ the watch over them */
 
+/* What was left, on purpose too, is nobody else's business. */
+static void drop_traces(void) {
+    clear_away();
+    umount2(place.root, MNT_DETACH);
+    if (place.grouped)
+        rmdir(place.group.path);
+    remove_dir(place.dir);
+}
+
 static void end_hanging(const struct thread *thread, const struct kind *kind) {
     printf("HANGS: thread %zu: %s: for %d seconds\n", thread->worker.number, kind->name, HANG_SECONDS);
     fflush(stdout);
-    clear_away();
+    drop_traces();
     _exit(1);
 }
 
@@ -156,10 +166,11 @@ static void look_for_hanging(void) {
 static void print_minute(int64_t ms) {
     static unsigned long long told;
     unsigned long long now = atomic_load(&starts);
-    printf("%5lld min: %9llu starts, %6.0f/s; %d fds, %d threads, %d children, %d cgroups, %lld bytes from malloc, "
-           "%lld KiB resident; %u wrong\n",
-           (long long)(ms / 60000), now, (double)(now - told) / 60, count_fds(), count_threads(), count_children(NULL),
-           groups_left(false), (long long)malloc_bytes(), (long long)resident_kib(), atomic_load(&wrong));
+    printf("%5lld min: %9llu starts, %6.0f/s; %u wrong", (long long)(ms / 60000), now, (double)(now - told) / 60,
+           atomic_load(&wrong));
+    for (size_t i = 0; i < COUNT(figures); i++)
+        printf(", %s %lld", figures[i].name, (long long)figures[i].now());
+    printf("\n");
     told = now;
 }
 
@@ -250,16 +261,11 @@ static void make_place(void) {
     }
 }
 
-/* What was left, on purpose too, is nobody else's business. */
 static void drop_place(void) {
-    clear_away();
     runner_free(place.shared);
     close(place.program);
     close(place.null);
-    umount2(place.root, MNT_DETACH);
-    if (place.grouped)
-        rmdir(place.group.path);
-    remove_dir(place.dir);
+    drop_traces();
 }
 
 static void clear_tallies(void) {
@@ -321,8 +327,8 @@ static bool read_options(int argc, char **argv) {
     return (wish.seconds != 0 || wish.starts != 0) && wish.threads <= MOST_THREADS;
 }
 
-/* What glibc keeps for later, arenas, freed blocks and stacks, would be taken for a leak; without, the count of malloc's
- * bytes is exact. It has to be said before a program begins. */
+/* What glibc keeps for later, arenas, freed blocks and stacks, would be taken for a leak; without, the count of
+ * malloc's bytes is exact. It has to be said before a program begins. */
 static void begin_without_caches(char **argv) {
     static const char *const name = "GLIBC_TUNABLES", *const value =
         "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:glibc.pthread.stack_cache_size=0";
@@ -353,11 +359,11 @@ int main(int argc, char **argv) {
     printf("%zu threads, seed %llu\n", wish.threads, (unsigned long long)wish.seed);
     make_place();
     fill_deck();
-    if (deck_size == 0)
-        printf("no kind has \"%s\" in its name, or none can be had\n", wish.only), exit(2);
     shuffle_deck(wish.seed);
-    bool good = soak();
+    bool good = deck_size > 0 && soak();
     drop_place();
+    if (deck_size == 0)
+        printf("no kind with such a name can be had here\n");
     printf("%s\n", good ? "nothing is left, every result is as it has to be" : "FAILED");
     return good ? 0 : 1;
 }

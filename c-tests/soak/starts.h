@@ -1,5 +1,5 @@
-/* Every kind of start that the host waits for itself, failures included, and what starts nothing. Include after filters.h
- * and outcomes.h. */
+/* Every kind of start that the host waits for itself, failures included, and what starts nothing. Include after
+ * filters.h and outcomes.h. */
 
 #ifndef STARTS_H
 #define STARTS_H

@@ -35,7 +35,8 @@ static void add_tally(struct tally *sum, const struct tally *one) {
 
 static void print_kind(const struct tally *tally, size_t k) {
     unsigned long long runs = runs_of(tally, k);
-    printf("%-27s %9llu %9.2f ", kinds[k].name, runs, (double)atomic_load(&tally->ns[k]) / 1e6 / (double)(runs ? runs : 1));
+    double ms = (double)atomic_load(&tally->ns[k]) / 1e6 / (double)runs;
+    printf("%-27s %9llu %9.2f ", kinds[k].name, runs, ms);
     for (size_t i = 0; i <= OUTCOMES; i++) {
         unsigned long long count = atomic_load(&tally->results[k][i]);
         if (count > 0)
