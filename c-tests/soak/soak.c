@@ -4,8 +4,8 @@
  *   soak [--seconds N | --starts N] [--threads N] [--seed N] [--only KIND] [--leak WHAT]
  *
  * Once a minute a line; at the end the results by kind, and the counts before and after. Exit status 1: something was
- * left, or a result was wrong. --only: the kinds whose name has KIND in it, to look for a cause. --leak is the control:
- * one thing is left on purpose, and has to be found. */
+ * left, or a result was wrong. --only: the kinds whose name has KIND in it, to look for a cause. --leak is the
+ * control: one thing is left on purpose, and has to be found. */
 
 #define _GNU_SOURCE
 #include "tap.h"
