@@ -22,7 +22,7 @@ export type HostFile = number | FileHandle;
 /** /dev/null; the same descriptor of this process; nothing. */
 export type FileWord = 'ignore' | 'inherit' | 'close';
 
-/** Where the program's fd 0 comes from. A Readable is read until its end or the program's, and stays open. */
+/** Where the program's fd 0 comes from. A Readable is read to its end or the program's, and stays open. */
 export type Input = FileWord | HostFile | Readable;
 
 /** Keep what is written, at most so many bytes. More ends the run ('output_limit'). */
@@ -64,7 +64,7 @@ export interface BindPiece {
   bind: Bytes;
   /** Where, inside the root; the same path by default. */
   target?: Bytes;
-  /** {@link Bind}, or'ed together: `Bind.RO | Bind.REC` by default; 0 is writable, without what is mounted beneath. */
+  /** {@link Bind}, or'ed together: `Bind.RO | Bind.REC` by default; 0: writable, without what is mounted beneath. */
   flags?: number;
 }
 
@@ -129,8 +129,8 @@ export type Piece =
   | BindPiece | TmpfsPiece | ProcPiece | DevPiece | DirPiece | SymlinkPiece | FilePiece | MountPiece;
 
 /**
- * How to run a program. undefined and null are the same as leaving an option out. Times are milliseconds, sizes bytes;
- * `Infinity` as a limit is none. runner.h says more on each, beneath the setter of the same name.
+ * How to run a program. undefined and null are the same as leaving an option out. Times are milliseconds, sizes
+ * bytes; `Infinity` as a limit is none. runner.h says more on each, beneath the setter of the same name.
  */
 export interface Options {
   /** The whole environment; empty by default. */
@@ -229,7 +229,7 @@ export interface Options {
   cgroupPaths?: Bytes[] | null;
   /** Make the cgroup namespace last, after a hold. */
   unshareCgroupAfterSync?: boolean | null;
-  /** start() only: stop (SIGSTOP) before the filter is loaded; `kill('SIGCONT')` lets the program go on. */
+  /** Stop (SIGSTOP) before the filter is loaded; SIGCONT lets the program go on. */
   stopBeforeSeccomp?: boolean | null;
 }
 

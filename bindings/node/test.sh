@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests of the Node binding: test.sh [LIBRARY], by default build/lib/librunner.so.0. Once as who runs this and,
-# where that is root, once as an ordinary user. Ends with 77, and says why, where there is no Node, or nothing to be had
-# from npm.
+# where that is root, once as an ordinary user. Ends with 77, and says why, where there is no Node or npm cannot get
+# what is needed.
 set -euo pipefail
 cd "$(dirname "$0")"
 RUNNER_LIBRARY=$(realpath "${1:-../../build/lib/librunner.so.0}")

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Grades a program: grade.mjs PROGRAM INPUT EXPECTED
 //
-// The program sees its input, a root with the system's programs in it, and nothing else of the machine. What it prints
-// is compared with EXPECTED, white space at the end aside. Exits with 0 where it is accepted.
+// The program sees its input, a root with the system's programs in it, and nothing else of the machine. What it
+// prints is compared with EXPECTED, white space at the end aside. Exits with 0 where it is accepted.
 import { mkdtemp, readFile, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

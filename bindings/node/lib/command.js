@@ -122,12 +122,11 @@ export class Command {
   }
 }
 
-function explanation(runner) {
-  const length = lib.explain(runner, null, 0);
-  if (length < 0) throw new RangeError('options with which no start is possible');
-  const text = Buffer.alloc(length + 1);
-  lib.explain(runner, text, text.length);
-  return text.toString('utf8', 0, length);
+function explanation(runner, size = 4096) {
+  const text = Buffer.alloc(size);
+  const length = lib.explain(runner, text, size);
+  if (length < 0) throw new RangeError(text.toString('utf8', 0, text.indexOf(0)));
+  return length < size ? text.toString('utf8', 0, length) : explanation(runner, length + 1);
 }
 
 /** Runs a program to its end. */

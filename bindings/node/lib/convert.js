@@ -19,7 +19,7 @@ export function integer(value, type = 'uint64_t') {
   if (typeof value === 'number' && !Number.isInteger(value)) throw new RangeError(`${value} is no whole number`);
   const [least, most] = RANGES[type];
   if (value < least || value > most) throw new RangeError(`${value} is not from ${least} to ${most}`);
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new RangeError(`${value} needs to be a BigInt`);
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new RangeError(`${value} has to be a BigInt`);
   return value;
 }
 
@@ -87,7 +87,8 @@ export function known(value, keys) {
 export function hostFd(value) {
   const fd = typeof value === 'object' && value !== null ? value.fd : value;
   if (typeof fd !== 'number') throw wanted('a file descriptor or a FileHandle', value);
-  if (integer(fd, 'int') < 0) throw new RangeError(value === fd ? `${fd} is no file descriptor` : 'a closed FileHandle');
+  const negative = value === fd ? `${fd} is no file descriptor` : 'a closed FileHandle';
+  if (integer(fd, 'int') < 0) throw new RangeError(negative);
   return fd;
 }
 

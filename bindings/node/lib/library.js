@@ -47,7 +47,7 @@ function load(file) {
   try {
     library = koffi.load(file);
   } catch (cause) {
-    throw new Error(`librunner is not there: install it, or name it in RUNNER_LIBRARY (${cause.message})`, { cause });
+    throw new Error(`${file}: install librunner, or name it in RUNNER_LIBRARY (${cause.message})`, { cause });
   }
   const found = library.func('runner_version', 'uint32_t', [])();
   const parts = [found >> 16, (found >> 8) & 0xff, found & 0xff];

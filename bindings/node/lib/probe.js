@@ -21,5 +21,6 @@ export async function probe() {
   const raw = struct('runner_probe_t');
   await call(lib.probe, raw);
   const { size, ...fields } = raw;
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [camel(name), (KINDS[name] ?? Boolean)(value)]));
+  const converted = Object.entries(fields).map(([name, value]) => [camel(name), (KINDS[name] ?? Boolean)(value)]);
+  return Object.fromEntries(converted);
 }

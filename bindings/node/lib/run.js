@@ -1,5 +1,5 @@
-// A watched run: steps it when its fd is readable, and sees to its end. Nobody outside of the package has one, so that a
-// Process, which is what they have, can become garbage while this goes on.
+// A watched run: steps it when its fd is readable, and sees to its end. Nobody outside of the package has one, so
+// that a Process, which is what they have, can become garbage while this goes on.
 import { call } from './calls.js';
 import { endWithThread, hasEnded, lib, libc, struct } from './library.js';
 import { Result, Usage } from './result.js';
@@ -13,39 +13,43 @@ process.on('exit', () => {
 
 const ignored = () => {};
 
+function deferred() {
+  const parts = {};
+  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  return parts;
+}
+
 export class Run {
-  /** Resolves to the result, when nothing of the run is left. */
-  settled;
+  pid;
   /** Who waits for it is no garbage. */
   waiting;
-  pid;
   #handle;
   #captured;
   #watch;
   #pumps;
   #turn = Promise.resolve();
-  #busy = 0;
-  #last;
+  // What another thread does with the handle: nothing, a 'call' of the library, or a 'copy' of what it has kept.
+  #busy;
   #over = false;
+  #last;
   #failure;
-  #hasFailed;
-  #settle;
+  #failed = deferred();
+  #settled = deferred();
 
   constructor(handle, stdio) {
     this.#handle = handle;
     this.#captured = stdio.captured;
+    this.#settled.promise.catch(ignored);
     this.pid = lib.process_pid(handle);
-    this.settled = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    this.settled.catch(ignored);
-    const failed = new Promise((resolve) => {
-      this.#hasFailed = resolve;
-    });
-    this.#watch = new Watch(lib.process_fd(handle), () => this.#step(failed));
+    this.#watch = new Watch(lib.process_fd(handle), () => this.#step());
     this.#pumps = stdio.started((error) => this.fail(error));
     live.add(this);
     endWithThread('process_free', handle);
+  }
+
+  /** Resolves to the result when nothing of the run is left. */
+  get settled() {
+    return this.#settled.promise;
   }
 
   /** One call of the library at a time for a run, since what the one tells is no longer true after the other. */
@@ -55,19 +59,30 @@ export class Run {
     return done;
   }
 
-  async #call(func, ...args) {
-    this.#busy++;
+  async #elsewhere(what, func, ...args) {
+    this.#busy = what;
     try {
-      return await call(func, this.#handle, ...args);
+      return await call(func, ...args);
     } finally {
-      this.#busy--;
+      this.#busy = undefined;
     }
   }
 
-  async #step(failed) {
+  #call(func, ...args) {
+    return this.#elsewhere('call', func, this.#handle, ...args);
+  }
+
+  async #copy(fd) {
+    const [data, length] = [[null], [null]];
+    lib.process_output(this.#handle, fd, data, length);
+    const copy = Buffer.allocUnsafeSlow(Number(length[0]));
+    if (copy.length) await this.#elsewhere('copy', libc.memcpy, copy, data[0], copy.length);
+    return copy;
+  }
+
+  async #step() {
     try {
       await this.#inTurn(async () => {
-        if (this.#over) return;
         const raw = struct('runner_result_t');
         const code = await this.#call(lib.process_step, raw);
         if (code < 0) this.fail(new Error(`runner_process_step: ${code}`));
@@ -78,7 +93,7 @@ export class Run {
       this.fail(error);
       this.#watch.arm();
     }
-    if (this.#over) await this.#conclude(failed);
+    if (this.#over) await this.#conclude();
   }
 
   async #finish(raw) {
@@ -91,26 +106,18 @@ export class Run {
     await this.#call(lib.process_free);
   }
 
-  async #conclude(failed) {
-    await Promise.race([this.#pumps.flushed(), failed]);
+  async #conclude() {
+    await Promise.race([this.#pumps.flushed(), this.#failed.promise]);
     this.#pumps.close();
     this.waiting = undefined;
-    if (this.#failure) this.#settle.reject(this.#failure.error);
-    else this.#settle.resolve(new Result(this.#last.raw, this.#last.output));
-  }
-
-  async #copy(fd) {
-    const [data, length] = [[null], [null]];
-    lib.process_output(this.#handle, fd, data, length);
-    const copy = Buffer.allocUnsafeSlow(Number(length[0]));
-    if (copy.length) await call(libc.memcpy, copy, data[0], copy.length);
-    return copy;
+    if (this.#failure) this.#settled.reject(this.#failure.error);
+    else this.#settled.resolve(new Result(this.#last.raw, this.#last.output));
   }
 
   /** Kills the run; what waits for it gets the error. */
   fail(error) {
     this.#failure ??= { error };
-    this.#hasFailed();
+    this.#failed.resolve();
     this.kill();
   }
 
@@ -142,8 +149,11 @@ export class Run {
   /** This thread exits, and nothing can be waited for. */
   abandon() {
     this.#watch.close();
-    if (this.#busy) {
+    if (this.#busy === 'call') {
       lib.process_kill(this.#handle);
+    } else if (this.#busy === 'copy') {
+      // The library may not be called: it could move what is being copied.
+      if (!this.#over) process.kill(this.pid, 'SIGKILL');
     } else {
       this.#forget();
       lib.process_free(this.#handle);

@@ -22,9 +22,9 @@ function stream(fd, value) {
 }
 
 function capture(value) {
-  const { capture, captureHead } = known(value, ['capture', 'captureHead']);
-  if ((capture === undefined) === (captureHead === undefined)) throw new TypeError('capture or captureHead is wanted');
-  return { capture: capture === undefined ? 'capture_head' : 'capture', most: limit(capture ?? captureHead) };
+  const [[key, most] = [], ...others] = Object.entries(known(value, ['capture', 'captureHead']));
+  if (!key || others.length) throw new TypeError('capture or captureHead is wanted');
+  return { capture: key === 'capture' ? 'capture' : 'capture_head', most: limit(most) };
 }
 
 const WORDS = { ignore: { ignore: true }, close: { fd: () => -1 } };

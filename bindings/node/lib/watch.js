@@ -52,8 +52,8 @@ function look() {
 }
 
 /**
- * By a timer, which looks at all of them: a worker thread can be terminated, and where an fd of koffi's poll is readable
- * at that moment the whole process is aborted.
+ * By a timer, which looks at all of them: a worker thread can be terminated, and where an fd of koffi's poll is
+ * readable at that moment the whole process is aborted.
  */
 class TimerWatch {
   fd;

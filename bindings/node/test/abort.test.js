@@ -114,7 +114,7 @@ test('await using', { skip: Symbol.asyncDispose ? false : 'no Symbol.asyncDispos
 
 test('kill, usage, output and dispose at once', async () => {
   for (let i = 0; i < 30; i++) {
-    const process = await new Command(['/bin/sh', '-c', 'while :; do echo x; done'], { outputLimit: 1 << 30 }).spawn();
+    const process = await new Command(['/usr/bin/yes'], { outputLimit: 1 << 30 }).spawn();
     const asked = [process.usage(), process.output(1), process.wait(), process.usage(), process.output(1)];
     process.kill();
     if (i % 2) asked.push(process.dispose());

@@ -173,7 +173,7 @@ for (const { name, options, expect, how = 'run', needs = [], ...others } of case
     t.after(() => opened.forEach((fd) => closeSync(fd)));
     if (expect.invalid) {
       assert.deepEqual(expect, { invalid: true });
-      assert.throws(() => command(words, opened), (error) => error instanceof TypeError || error instanceof RangeError);
+      assert.throws(() => command(words, opened), ({ name: type }) => ['TypeError', 'RangeError'].includes(type));
       return;
     }
     const ended = HOW[how](command(words, opened));

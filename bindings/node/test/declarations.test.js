@@ -74,7 +74,7 @@ test('every setter of the library is an option', () => {
 
 test('every figure of the library is in a result and a probe', async () => {
   const camel = (name) => name.replace(/_ns$/, '').replace(/_(.)/g, (_, letter) => letter.toUpperCase());
-  const fields = (name) => declarations.structs[name].map(([, field]) => camel(field)).filter((name_) => name_ !== 'size');
+  const fields = (name) => declarations.structs[name].slice(1).map(([, field]) => camel(field));
   const result = await librunner.run(['/bin/true']);
   assert.deepEqual(fields('runner_result_t').filter((field) => !(field in result)), []);
   assert.deepEqual(fields('runner_probe_t').filter((field) => !(field in probed)), []);
@@ -89,7 +89,9 @@ test('a probe tells what there is', () => {
 
 test('names are the library\'s own', () => {
   assert.equal(lib.missing_name(librunner.Missing.MEMORY), 'memory');
-  for (const [name, number] of Object.entries(librunner.Stage)) assert.equal(lib.stage_name(number), name.toLowerCase());
+  for (const [name, number] of Object.entries(librunner.Stage)) {
+    assert.equal(lib.stage_name(number), name.toLowerCase());
+  }
 });
 
 test('the package is for the library of this checkout', () => {
@@ -115,19 +117,20 @@ test('the library is found by RUNNER_LIBRARY or by the loader', async (t) => {
   ]) assert.equal((await script(ask, { env })).stdout, 'finished\n');
   const { stderr, code } = await script(ask, { env: { RUNNER_LIBRARY: join(directory, 'nothing.so') } });
   assert.equal(code, 1);
-  assert.match(stderr, /librunner is not there: install it, or name it in RUNNER_LIBRARY/);
+  assert.match(stderr, /nothing.so: install librunner, or name it in RUNNER_LIBRARY/);
 });
 
 test('a library of another minor version is refused, of another patch not', { skip: compiles() }, async (t) => {
   const directory = scratch(t);
   const load = async (major, minor, patch) => {
     const file = join(directory, `${minor}.so`);
-    writeFileSync(join(directory, 'v.c'), `unsigned runner_version(void) { return ${(major << 16) | (minor << 8) | patch}; }`);
+    const number = (major << 16) | (minor << 8) | patch;
+    writeFileSync(join(directory, 'v.c'), `unsigned runner_version(void) { return ${number}; }`);
     execFileSync('cc', ['-shared', '-fPIC', 'v.c', '-o', file], { cwd: directory });
     return (await script('', { env: { RUNNER_LIBRARY: file } })).stderr;
   };
   const [major, minor] = librunner.version.split('.').map(Number);
-  assert.match(await load(major, minor + 1, 0), new RegExp(`is librunner ${major}.${minor + 1}.0, and this package is for`));
+  assert.match(await load(major, minor + 1, 0), /is librunner \d+\.\d+\.0, and this package is for \d+\.\d+:/);
   // It gets further: to the functions that this one does not have.
   assert.match(await load(major, minor, 99), /runner_new/);
 });

@@ -18,7 +18,8 @@ const PROGRAMS = {
   'sleeps': ['sleep 100', /^wall_limit by wall timer/],
   'floods': ['while :; do echo xxxxxxxxxxxxxxxxxxxxxxxx; done', /^output_limit by capture/],
   'is hungry': ['exec tail /dev/zero', /^memory_limit by (OOM killer|memory figure)/],
-  'is nobody': [`[ $(id -u) = 65534 ] && [ "$(tr -s ' ' </proc/self/uid_map)" = ' 65534 ${outside} 1' ] && echo 3`, /^acc/],
+  'is nobody': ['[ $(id -u) = 65534 ] && echo 3', /^accepted/],
+  'is the right one': [`[ "$(tr -s ' ' </proc/self/uid_map)" = ' 65534 ${outside} 1' ] && echo 3`, /^accepted/],
   'no network': ['[ $(grep -c : /proc/net/dev) = 1 ] && echo 3', /^accepted/],
   'no capability': ["grep -q 'CapEff:.*0000000000000000' /proc/self/status && echo 3", /^accepted/],
   'no privileges': ["grep -q 'NoNewPrivs:.*1' /proc/self/status && echo 3", /^accepted/],
@@ -42,7 +43,8 @@ function program(directory, script) {
   writeFileSync(join(directory, 'program'), `#!/bin/sh\nexport PATH=/usr/bin:/bin\n${script}\n`, { mode: 0o755 });
 }
 
-const grade = (cwd) => spawnSync(process.execPath, ['grade.mjs', 'program', 'input', 'expected'], { cwd, encoding: 'utf8' });
+const ARGS = ['grade.mjs', 'program', 'input', 'expected'];
+const grade = (cwd) => spawnSync(process.execPath, ARGS, { cwd, encoding: 'utf8' });
 
 for (const [name, [script, expected]] of Object.entries(PROGRAMS)) {
   test(`a program: ${name}`, { skip: lacking('user_namespace') }, (t) => {

@@ -37,7 +37,7 @@ const WRONG = {
   'a line of two': [{ uidMappings: [[0, 0]] }, TypeError, /^uidMappings: .*count/],
   'a count of 0': [{ gidMappings: [[0, 0, 0]] }, RangeError, /^gidMappings/],
   'an id that is too large': [{ credential: { uid: 2 ** 32, gid: 0 } }, RangeError, /^credential/],
-  'a credential without gid': [{ credential: { uid: 1 } }, TypeError, /^credential: a number is wanted, not undefined/],
+  'a credential without gid': [{ credential: { uid: 1 } }, TypeError, /^credential: a number is wanted/],
   'a credential with more': [{ credential: { uid: 1, gid: 1, group: [] } }, TypeError, /^credential: .*group/],
   'groups that are no numbers': [{ credential: { uid: 1, gid: 1, groups: ['wheel'] } }, TypeError, /^credential/],
   'an unknown resource': [{ rlimits: { files: 3 } }, TypeError, /^rlimits: there is no files/],

@@ -80,6 +80,21 @@ for (const [name, exit] of Object.entries(EXITS)) {
   });
 }
 
+test('a run ends with this process while its output is copied', async () => {
+  for (let i = 0; i < 5; i++) {
+    const { stdout, stderr, code, signal } = await script(`
+      const process_ = await new librunner.Command(['/bin/sh', '-c', 'head -c 60000000 /dev/zero; exec sleep 1000'],
+        { stdout: { capture: Infinity } }).spawn();
+      console.log('pid', process_.pid);
+      while ((await process_.usage()).outputBytes < 60000000);
+      process_.output(1);
+      setTimeout(() => process.exit(0), ${i});
+    `);
+    assert.deepEqual([code, signal], [0, null], stderr);
+    await until('it is dead', () => !pids(stdout).some(isAlive));
+  }
+});
+
 const INDEX = new URL('../index.js', import.meta.url).href;
 
 // A worker thread with a run that ends in a moment, two that do not, a held start, and two starts under way.
@@ -105,11 +120,14 @@ for (const how of ['exit', 'terminate', 'blocked']) {
       import { setTimeout as sleep } from 'node:timers/promises';
       import { Worker } from 'node:worker_threads';
       const tasks = () => readdirSync('/proc/self/task').map((task) => '/proc/self/task/' + task + '/children');
-      const children = () => tasks().flatMap((file) => readFileSync(file, 'utf8').split(' ')).filter(Boolean).map(Number);
+      const children = () => tasks().flatMap((file) => readFileSync(file, 'utf8').match(/\\d+/g) ?? []).map(Number);
       for (let i = 0; i < 5; i++) {
         const worker = new Worker(${JSON.stringify(WORK)}, { eval: true, workerData: '${how}' });
         const started = [];
-        worker.on('message', (message) => (message === 'now' ? setTimeout(() => worker.terminate(), 150) : started.push(...message)));
+        worker.on('message', (message) => {
+          if (message === 'now') setTimeout(() => worker.terminate(), 150);
+          else started.push(...message);
+        });
         await once(worker, 'exit');
         const left = children().filter((pid) => started.includes(pid));
         console.log(started.length, left.length);

@@ -11,8 +11,8 @@ import { ISOLATED, isAlive, lacking, librunner, script } from './setup.js';
 const { Command, probe, run } = librunner;
 
 /**
- * The longest turn of the loop while something is done, in ms of work: what passes while the loop waits, for a CPU too
- * on a machine that has other things to do, is none. A timer of 5 ms tells them apart.
+ * The longest turn of the loop while something is done, in ms of work: what passes while the loop waits, for a CPU
+ * too on a machine that has other things to do, is none. A timer of 5 ms tells them apart.
  */
 async function longestTurn(action) {
   let [last, longest] = [performance.eventLoopUtilization(), 0];

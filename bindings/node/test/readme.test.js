@@ -15,7 +15,8 @@ for (const [i, code] of blocks.entries()) {
     mkdirSync(join(directory, 'node_modules'));
     symlinkSync(PACKAGE, join(directory, 'node_modules/librunner'));
     writeFileSync(join(directory, 'example.mjs'), code.replace('/tmp/root-', join(directory, 'root-')));
-    const { stdout, stderr, status } = spawnSync(process.execPath, ['example.mjs'], { cwd: directory, encoding: 'utf8' });
+    const options = { cwd: directory, encoding: 'utf8' };
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['example.mjs'], options);
     assert.equal(status, 0, stderr);
     const promised = [...code.matchAll(/\/\/ prints (.*)$/gm)].map(([, text]) => text);
     assert(promised.length);

@@ -6,11 +6,12 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ISOLATED, gc, isAlive, librunner, openFds, probed, until } from './setup.js';
 
-const { Command, RunnerError, Stage, run } = librunner;
+const { Command, Namespace, RunnerError, Stage, run } = librunner;
+const MOUNTS = { unshare: Namespace.USER | Namespace.MOUNT };
 const shell = (text, options) => new Command(['/bin/sh', '-c', text], options);
 
 test('a result has every figure, in milliseconds and bytes', async () => {
-  const result = await run(['/bin/sh', '-c', 'echo hi; sleep 0.1; while :; do :; done'], { cpuLimit: 50, wallLimit: 5000 });
+  const result = await shell('echo hi; sleep 0.1; while :; do :; done', { cpuLimit: 50, wallLimit: 5000 }).run();
   assert.equal(result.verdict, 'time_limit');
   assert(result.wall >= 150 && result.wall < 5000, result.wall);
   assert(result.cpu >= 50 && result.cpu < 1000, result.cpu);
@@ -193,7 +194,8 @@ test('a file that is open only here is not closed in the middle of a start', asy
   }
   // Node warns of each FileHandle that is closed as garbage.
   process.removeAllListeners('warning');
-  for (const { stdout } of await Promise.all(starts)) assert.equal(stdout.toString(), readFileSync('/etc/passwd', 'utf8'));
+  const expected = readFileSync('/etc/passwd', 'utf8');
+  for (const { stdout } of await Promise.all(starts)) assert.equal(stdout.toString(), expected);
   await sleep(0);
 });
 
@@ -202,4 +204,8 @@ test('explain tells what its options are', () => {
   assert.match(text, /setpriority\(PRIO_PROCESS, 0, 5\)/);
   assert.match(text, /dup3\(1, 7, 0\)/);
   assert.match(text, /execve\("\/bin\/true", \["\/bin\/true", "one"\]/);
+  const root = Array.from({ length: 200 }, (_, i) => ({ dir: `/directory${i}` }));
+  const long = new Command(['/bin/true'], { ...MOUNTS, pivotRoot: '/tmp', root }).explain();
+  assert(long.length > 5000 && long.includes('"directory199"') && long.includes('execve'), long);
+  assert.throws(() => new Command(['/bin/true'], { hostname: 'box' }).explain(), /CLONE_NEWUTS/);
 });

@@ -37,7 +37,9 @@ function names(name) {
 
 const keys = (object) => {
   const own = [];
-  for (let at = object; at !== Object.prototype; at = Object.getPrototypeOf(at)) own.push(...Object.getOwnPropertyNames(at));
+  for (let at = object; at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    own.push(...Object.getOwnPropertyNames(at));
+  }
   return own.filter((key) => key !== 'constructor');
 };
 
@@ -107,7 +109,7 @@ const missing: boolean = ((await probe()).runsMiss & Missing.MEMORY) !== 0;
 try {
   await (await (await new Command(['/bin/true']).hold()).resume()).wait();
 } catch (error) {
-  if (error instanceof RunnerError && error.stageNumber === Stage.EXEC) console.log(error.stage, error.index, error.code);
+  if (error instanceof RunnerError && error.stageNumber === Stage.EXEC) console.log(error.stage, error.index);
 }
 console.log(verdict, text, code, sofar, status, missing);
 `);
@@ -115,7 +117,8 @@ console.log(verdict, text, code, sofar, status, missing);
   // What is wrong is wrong in TypeScript, too.
   const wrong = [
     "new Command('/bin/true')", "new Command(['/bin/true'], { walLimit: 3 })", "run(['x'], { wallLimit: '3' })",
-    "run(['x'], { stdin: { capture: 3 } })", "run(['x'], { root: [{ binf: '/usr' }] })", "run(['x'], { rlimits: { files: 3 } })",
+    "run(['x'], { stdin: { capture: 3 } })", "run(['x'], { root: [{ binf: '/usr' }] })",
+    "run(['x'], { rlimits: { files: 3 } })",
     'new RunnerError()', 'run(["x"]).then((result) => result.verdict === "fine")', 'Namespace.USER = 3',
   ];
   writeFileSync(join(directory, 'wrong.ts'), `import { Command, Namespace, RunnerError, run } from 'librunner';\n${
