@@ -15,7 +15,8 @@ skip() {
 	exit 77
 }
 
-cargo "+$toolchain" --version >/dev/null 2>&1 || skip "there is no $toolchain toolchain (rustup toolchain install $toolchain)"
+cargo "+$toolchain" --version >/dev/null 2>&1 ||
+	skip "there is no $toolchain toolchain (rustup toolchain install $toolchain)"
 log="$build/fuzz-tools/log"
 mkdir -p "$build/fuzz-tools"
 command -v cargo-fuzz >/dev/null ||
@@ -30,12 +31,13 @@ for target; do
 	mkdir -p "$build/fuzz/corpus/$target" "$build/fuzz/artifacts/$target"
 	log="$build/fuzz/$target.log"
 	program=$(echo "$CARGO_TARGET_DIR"/*/release/"$target")
+	artifacts="$build/fuzz/artifacts/$target/"
 	# The committed corpus is read only: libFuzzer writes to the first directory.
-	if ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} "$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
-		-artifact_prefix="$build/fuzz/artifacts/$target/" "$build/fuzz/corpus/$target" "corpus/$target" >"$log" 2>&1; then
+	if "$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$artifacts" \
+		"$build/fuzz/corpus/$target" "corpus/$target" >"$log" 2>&1; then
 		echo "fuzz: $target: $(grep '^Done' "$log")"
 	else
-		echo "fuzz: $target: FAILED, see $log and $build/fuzz/artifacts/$target"
+		echo "fuzz: $target: FAILED, see $log and $artifacts"
 		tail -n 40 "$log"
 		failed=1
 	fi

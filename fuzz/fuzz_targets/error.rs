@@ -1,5 +1,5 @@
-//! Error texts: a runner_error_t printed by runner_error_format(), names cut by `brief`, and a message on its way from
-//! the core into the 240 bytes of the struct.
+//! Error texts: a runner_error_t printed by runner_error_format(), names cut by `brief`, and a message on its way
+//! from the core into the 240 bytes of the struct.
 
 #![no_main]
 
@@ -126,7 +126,7 @@ fn refused(bytes: &[u8]) -> Option<Runner> {
     let mut runner = Runner::new();
     runner.set_args(vec![c"/nonexistent".into()]).ok()?;
     let name = c_string(bytes);
-    if bytes.len() % 2 == 0 {
+    if bytes.len().is_multiple_of(2) {
         let path = [b"/nonexistent/", name.as_bytes()].concat();
         runner.set_cgroup_path(&c_string(&path)).ok()?;
     } else {

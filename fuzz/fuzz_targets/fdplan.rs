@@ -1,4 +1,4 @@
-//! The fd plan against a model: its steps are done on a table of fds, which then has to be the one that was asked for.
+//! The fd plan against a model: its steps, done on a table of fds, make it the one that was asked for.
 
 #![no_main]
 

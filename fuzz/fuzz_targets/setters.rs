@@ -93,7 +93,10 @@ fn check_explain(held: &Held, room: usize) {
     if held.model.contradicts() {
         // Of two reasons either is right: a watched run looks for its cgroups first.
         let right = length == -libc::EINVAL || held.model.is_watched() && length < 0;
-        assert!(right, "{length} for options with which no start is possible");
+        assert!(
+            right,
+            "{length} for options with which no start is possible"
+        );
         return;
     }
     if length < 0 {
