@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The tests of the Node binding: test.sh [LIBRARY], by default build/lib/librunner.so.0. Once as who runs this and,
-# where that is root, once as an ordinary user. Ends with 77, and says why, where there is no Node or npm cannot get
+# The tests of the Node binding against an installed library: test.sh [PREFIX], by default build/prefix. Once as who
+# runs this and, where that is root, once as an ordinary user. Ends with 77, and says why, where there is no Node or npm cannot get
 # what is needed.
 set -euo pipefail
+given=${1:+$(realpath "$1")}
 cd "$(dirname "$0")"
-RUNNER_LIBRARY=$(realpath "${1:-../../build/lib/librunner.so.0}")
-export RUNNER_LIBRARY
+export RUNNER_LIBRARY=${given:-$(realpath ../../build/prefix)}/lib/librunner.so.0
 
 skip() {
     echo "Node: skipped, $1"

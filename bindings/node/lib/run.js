@@ -1,5 +1,6 @@
 // A watched run: steps it when its fd is readable, and sees to its end. Nobody outside of the package has one, so
 // that a Process, which is what they have, can become garbage while this goes on.
+import { setImmediate as turn } from 'node:timers/promises';
 import { call } from './calls.js';
 import { endWithThread, hasEnded, lib, libc, struct } from './library.js';
 import { Result, Usage } from './result.js';
@@ -10,6 +11,11 @@ const live = new Set();
 process.on('exit', () => {
   for (const run of live) run.abandon();
 });
+
+// Of a copy, in one turn of the loop.
+const PART = 1 << 20;
+// With a run that is to end before this thread does, in ns.
+const PATIENCE = 1_000_000_000n;
 
 const ignored = () => {};
 
@@ -28,8 +34,8 @@ export class Run {
   #watch;
   #pumps;
   #turn = Promise.resolve();
-  // What another thread does with the handle: nothing, a 'call' of the library, or a 'copy' of what it has kept.
-  #busy;
+  // Another thread has the handle.
+  #busy = false;
   #over = false;
   #last;
   #failure;
@@ -59,24 +65,24 @@ export class Run {
     return done;
   }
 
-  async #elsewhere(what, func, ...args) {
-    this.#busy = what;
+  async #call(func, ...args) {
+    this.#busy = true;
     try {
-      return await call(func, ...args);
+      return await call(func, this.#handle, ...args);
     } finally {
-      this.#busy = undefined;
+      this.#busy = false;
     }
   }
 
-  #call(func, ...args) {
-    return this.#elsewhere('call', func, this.#handle, ...args);
-  }
-
+  /** What is captured stays where it is while nothing else is called. */
   async #copy(fd) {
     const [data, length] = [[null], [null]];
     lib.process_output(this.#handle, fd, data, length);
     const copy = Buffer.allocUnsafeSlow(Number(length[0]));
-    if (copy.length) await this.#elsewhere('copy', libc.memcpy, copy, data[0], copy.length);
+    for (let at = 0; at < copy.length; at += PART) {
+      if (at) await turn();
+      libc.memcpy(copy.subarray(at), data[0] + BigInt(at), Math.min(PART, copy.length - at));
+    }
     return copy;
   }
 
@@ -149,13 +155,11 @@ export class Run {
   /** This thread exits, and nothing can be waited for. */
   abandon() {
     this.#watch.close();
-    if (this.#busy === 'call') {
+    this.#forget();
+    if (this.#busy) {
       lib.process_kill(this.#handle);
-    } else if (this.#busy === 'copy') {
-      // The library may not be called: it could move what is being copied.
-      if (!this.#over) process.kill(this.pid, 'SIGKILL');
+      lib.process_wait(this.#handle, PATIENCE, struct('runner_result_t'));
     } else {
-      this.#forget();
       lib.process_free(this.#handle);
     }
   }

@@ -80,20 +80,23 @@ for (const [name, exit] of Object.entries(EXITS)) {
   });
 }
 
-test('a run ends with this process while its output is copied', async () => {
-  for (let i = 0; i < 5; i++) {
-    const { stdout, stderr, code, signal } = await script(`
-      const process_ = await new librunner.Command(['/bin/sh', '-c', 'head -c 60000000 /dev/zero; exec sleep 1000'],
-        { stdout: { capture: Infinity } }).spawn();
-      console.log('pid', process_.pid);
-      while ((await process_.usage()).outputBytes < 60000000);
-      process_.output(1);
-      setTimeout(() => process.exit(0), ${i});
-    `);
-    assert.deepEqual([code, signal], [0, null], stderr);
-    await until('it is dead', () => !pids(stdout).some(isAlive));
-  }
-});
+for (const call of ['usage()', 'output(1)', 'kill()']) {
+  test(`all of a run ends with this process in the middle of ${call}`, async () => {
+    for (let i = 0; i < 3; i++) {
+      const { stdout, stderr, code, signal } = await script(`
+        const args = ['/bin/sh', '-c', 'sleep 1000 & echo pid $! >&2; head -c 60000000 /dev/zero; sleep 1000'];
+        const process_ = await new librunner.Command(args, { stdout: { capture: Infinity } }).spawn();
+        while ((await process_.usage()).outputBytes < 60000000);
+        console.log('pid ' + process_.pid + (await process_.output(2)));
+        process_.${call};
+        setTimeout(() => process.exit(0), ${i});
+      `);
+      assert.deepEqual([code, signal], [0, null], stderr);
+      assert.equal(pids(stdout).length, 2);
+      await until('they are dead', () => !pids(stdout).some(isAlive));
+    }
+  });
+}
 
 const INDEX = new URL('../index.js', import.meta.url).href;
 
