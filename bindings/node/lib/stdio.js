@@ -151,7 +151,6 @@ class OpenStdio {
 
   /** The program has its files: from now on the streams flow. */
   started(failed) {
-    closeAll(this.#theirs);
     const pumps = new Pumps(failed);
     for (const { ours, source, sink } of this.#pumped.splice(0)) {
       if (source) pumps.feed(source, ours);
