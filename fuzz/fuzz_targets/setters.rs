@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use runner::capi::options::{runner_clone, runner_free, runner_new};
 use runner::capi::start::runner_explain;
@@ -12,7 +12,7 @@ use runner::Runner;
 use runner_fuzz::calls::Call;
 use runner_fuzz::model::Model;
 use runner_fuzz::sound::{check, check_text, Source};
-use runner_fuzz::values::open_files;
+use runner_fuzz::values::{open_files, Str};
 use std::ptr;
 
 const RUNNERS: usize = 3;
@@ -20,17 +20,78 @@ const STEPS: usize = 64;
 /// What errno is to stay.
 const ERRNO: i32 = 4077;
 
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 enum Step {
     New(u8),
     Clone(u8, u8),
     Free(u8),
     Set(u8, Call),
-    /// More often than the rest.
-    SetFirst(Call),
     OnNull(Call),
     Explain(u8, u16),
     Compile(u8, Machine),
+}
+
+impl<'a> Arbitrary<'a> for Step {
+    /// Mostly setters of the first runner.
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Step> {
+        Ok(match u8::arbitrary(u)? {
+            0..=7 => Step::New(u.arbitrary()?),
+            8..=23 => Step::Clone(u.arbitrary()?, u.arbitrary()?),
+            24..=31 => Step::Free(u.arbitrary()?),
+            32..=63 => Step::Set(u.arbitrary()?, u.arbitrary()?),
+            64..=71 => Step::OnNull(u.arbitrary()?),
+            72..=79 => Step::Explain(u.arbitrary()?, u.arbitrary()?),
+            80..=87 => Step::Compile(u.arbitrary()?, u.arbitrary()?),
+            _ => Step::Set(0, u.arbitrary()?),
+        })
+    }
+}
+
+/// A runner to begin with, the machine to compile for in the end, and what is done in between.
+#[derive(Debug)]
+struct Input {
+    bare: bool,
+    namespaces: u8,
+    root: bool,
+    machine: Machine,
+    steps: Vec<Step>,
+}
+
+impl<'a> Arbitrary<'a> for Input {
+    /// As many steps as there are bytes for.
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Input> {
+        let mut input = Input {
+            bare: u.ratio(1, 16)?,
+            namespaces: u.arbitrary()?,
+            root: u.arbitrary()?,
+            machine: u.arbitrary()?,
+            steps: Vec::new(),
+        };
+        while !u.is_empty() && input.steps.len() < STEPS {
+            let Ok(step) = u.arbitrary() else { break };
+            input.steps.push(step);
+        }
+        Ok(input)
+    }
+}
+
+impl Input {
+    /// Without these few a runner is refused for what it lacks, whatever else it holds.
+    fn first(&self) -> Vec<Call> {
+        if self.bare {
+            return vec![];
+        }
+        let path = |path: &[u8]| Str::Bytes(path.to_vec());
+        let mut calls = vec![
+            Call::Args(Some(vec![path(b"/bin/true")])),
+            Call::Namespaces(self.namespaces),
+        ];
+        if self.root {
+            calls.push(Call::Namespaces(0xff));
+            calls.push(Call::PivotRoot(path(b"/mnt")));
+        }
+        calls
+    }
 }
 
 /// Another kernel than this one, and a held start.
@@ -188,11 +249,6 @@ fn step(step: &Step, runners: &mut [Option<Held>; RUNNERS]) {
                 make(held.runner, call, &mut held.model);
             }
         }
-        Step::SetFirst(call) => {
-            if let Some(held) = &mut runners[0] {
-                make(held.runner, call, &mut held.model);
-            }
-        }
         Step::OnNull(call) => make(ptr::null_mut(), call, &mut Model::default()),
         Step::Explain(which, room) => {
             if let Some(held) = &runners[at(which)] {
@@ -207,17 +263,18 @@ fn step(step: &Step, runners: &mut [Option<Held>; RUNNERS]) {
     }
 }
 
-fuzz_target!(|input: (Machine, Vec<Step>)| {
+fuzz_target!(|input: Input| {
     open_files();
     let mut runners = [const { None }; RUNNERS];
     step(&Step::New(0), &mut runners);
-    let (machine, steps) = input;
-    steps
-        .iter()
-        .take(STEPS)
-        .for_each(|one| step(one, &mut runners));
+    for call in input.first() {
+        step(&Step::Set(0, call), &mut runners);
+    }
+    for one in &input.steps {
+        step(one, &mut runners);
+    }
     for held in runners.iter().flatten() {
         check_explain(held, 100);
-        check_compile(held, machine);
+        check_compile(held, input.machine);
     }
 });

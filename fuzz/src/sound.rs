@@ -34,7 +34,7 @@ pub fn check(program: &Program, source: &Source) {
     check_turns(program, source);
     check_ids(ops, program, source);
     check_privileges(ops, source);
-    check_namespaces(ops, program, source.model);
+    check_namespaces(ops, program, source);
     check_slots(ops);
     check_paths(ops, source);
     check_binds(ops, source);
@@ -161,6 +161,8 @@ fn part(op: &Op) -> Option<u32> {
         Stage::Mount | Stage::Mkdir | Stage::File | Stage::Symlink | Stage::PivotRoot => 5,
         Stage::Sethostname | Stage::Setdomainname | Stage::Loopback => 6,
         Stage::Chdir => 7,
+        // A look at the program, while there is the right to look.
+        Stage::Exec if matches!(op.act, Act::CheckProgram(_)) => 7,
         Stage::Nice | Stage::Scheduler | Stage::Affinity | Stage::Personality => 8,
         Stage::Rlimit => 8,
         Stage::NoNewPrivs | Stage::Unshare | Stage::Sync => 9,
@@ -366,7 +368,8 @@ const MOUNTING: [nr::Sysno; 7] = [
 ];
 
 /// Nothing of the host's is changed: what a namespace holds is touched in a new one only.
-fn check_namespaces(ops: &[Op], program: &Program, model: &Model) {
+fn check_namespaces(ops: &[Op], program: &Program, source: &Source) {
+    let model = source.model;
     let late = if model.late_cgroup {
         CLONE_NEWCGROUP
     } else {
@@ -410,11 +413,15 @@ fn check_namespaces(ops: &[Op], program: &Program, model: &Model) {
             call.name
         );
     }
-    check_pivot(ops, model);
+    check_pivot(ops, source);
 }
 
 /// The old root is let go of, all of it, after everything was put into the new one, which then is sealed.
-fn check_pivot(ops: &[Op], model: &Model) {
+fn check_pivot(ops: &[Op], source: &Source) {
+    let model = source.model;
+    let looks = count(ops, |op| matches!(op.act, Act::CheckProgram(_)));
+    let may_mislead = model.pivot_root.is_some() && source.host.features.mount_api;
+    assert_eq!(looks, usize::from(may_mislead), "looks at the program");
     let pivots = calls(ops).filter(|(_, _, call)| is(call, nr::PIVOT_ROOT));
     let pivot = once("pivot_root", pivots.map(|(at, _, _)| at));
     assert_eq!(pivot.is_some(), model.pivot_root.is_some(), "the new root");
