@@ -64,8 +64,8 @@ pub unsafe extern "C" fn runner_set_memory_limit(runner: *mut Runner, bytes: u64
 /// Sets how many processes and threads the run may have at once. UINT64_MAX: any number, the default. Beyond it fork
 /// and clone fail with EAGAIN; the run goes on.
 ///
-/// Enforced by the run's pids cgroup. Without one RLIMIT_NPROC stands in, which counts all processes of the user and
-/// does not bind root (RUNNER_MISSING_PROCESSES).
+/// Enforced by the run's pids cgroup. Without one RLIMIT_NPROC stands in, which counts all processes of the user, so
+/// that it is approximate while other runs of that user come and go, and does not bind root (RUNNER_MISSING_PROCESSES).
 ///
 /// Returns 0, or -EINVAL: NULL. Since 0.1.0. cgroups(7), pids.max.
 #[no_mangle]
