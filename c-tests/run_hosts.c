@@ -590,6 +590,27 @@ static void runner_changed_meanwhile(void) {
     ok_all_gone();
 }
 
+/* ------------------------------------------------------------------ a host that steps all the time */
+
+static void restless_host(void) {
+    static const char script[] = "for i in $(seq 1 100); do sleep 1000 & done; exit 0";
+    for (int i = 0; i < 20; i++) {
+        runner_t *runner = runner_for((const char *const[]){"/bin/sh", "-c", script, NULL});
+        runner_set_wall_limit(runner, 30000 * (uint64_t)MS);
+        runner_process_t *process = spawn(runner);
+        runner_result_t r = RUNNER_RESULT_INIT;
+        int done = 0;
+        for (int steps = 0; steps < 10000 && done == 0; steps++) {
+            done = runner_process_step(process, &r);
+            sleep_ms(1);
+        }
+        ok_int(done, 1, "it finishes");
+        runner_process_free(process);
+        runner_free(runner);
+    }
+    ok_all_gone();
+}
+
 /* ------------------------------------------------------------------ a fork of the host */
 
 static void forked_copies(void) {
@@ -897,6 +918,7 @@ static const struct test tests[] = {
     {"a changed runner would change its runs", runner_changed_meanwhile},
     {"a fork of the host would end its runs, or be able to", forked_copies},
     {"a fork of the host would keep its runs from their end", forked_and_forgotten},
+    {"a host that steps all the time would put the end off for ever", restless_host},
     {"a kill by one thread would not end the wait of another", killed_while_waiting},
     {"several waiters would be told different things", several_waiters},
     {"runs of several threads would get each other's figures", threads_with_own_runs},

@@ -204,7 +204,9 @@ impl Run {
     fn due(&mut self) -> Option<u64> {
         if let Some(since) = self.ending_since {
             let time = now();
-            return Some(time + ((time - since) / 4).clamp(RETRY.0, RETRY.1));
+            let retry = time + ((time - since) / 4).clamp(RETRY.0, RETRY.1);
+            // Not put off by each step of a host that steps all the time.
+            return Some(self.armed.map_or(retry, |at| at.min(retry)));
         }
         let begin = self.live.begin;
         if self.sampler.needed && self.sample_due.is_none() {
