@@ -85,6 +85,33 @@ static void covered_directory(void) {
     remove_dir(dir);
 }
 
+/* Paths that name the working directory or the root without a step would be opened beneath the new mount. */
+static void pivot_without_a_step_checks(void) {
+    static const char *const here[] = {".", "./", "/proc/self/cwd"}, *const roots[] = {"/", "/.", "//", "/proc/self/root"};
+    char dir[64];
+    snprintf(dir, sizeof dir, "%s", scratch_dir());
+    ok_int(chdir(dir), 0, "the working directory");
+    for (size_t i = 0; i < COUNT(here); i++) {
+        runner_t *runner = rooted(0);
+        runner_set_pivot_root(runner, here[i]);
+        runner_add_dir(runner, "/left-behind", 0755);
+        inside(runner, {"ls /", "left-behind poke"});
+        ok(!exists(join(dir, "left-behind")) && !exists(join(dir, "poke")), "%s: nothing in the host's directory", here[i]);
+        runner_free(runner);
+    }
+    for (size_t i = 0; i < COUNT(roots); i++) {
+        runner_t *runner = rooted(0);
+        runner_set_pivot_root(runner, roots[i]);
+        runner_add_dir(runner, "/left-behind", 0755);
+        ok_failed(run(runner), RUNNER_STAGE_PIVOT_ROOT, -1, EINVAL);
+        ok(!exists("/left-behind"), "%s: nothing in the host's root", roots[i]);
+        runner_free(runner);
+    }
+    remove_dir(dir);
+}
+
+static void pivot_without_a_step(void) { in_child(pivot_without_a_step_checks); }
+
 /* The tmpfs covers the directory only in the new namespace: what lies beneath it in the host can still be bound. */
 static void source_beneath_pivot(void) {
     char dir[64];
@@ -488,6 +515,7 @@ static const struct test tests[] = {
     {"the root is read-only, nosuid, nodev, noatime, and holds its pieces only", read_only},
     {"a writable root is writable and still nosuid, nodev", writable},
     {"a device in a writable root cannot be opened", no_devices},
+    {"pieces do not land in the host's own tree, whatever names the pivot directory", pivot_without_a_step},
     {"the old root is gone: no mount of it, no directory in it", old_root_gone},
     {"the root of a user namespace finds no way above its root", no_way_up},
     {"what lies in the directory of the root is covered, not touched", covered_directory},

@@ -9,16 +9,19 @@ mod place;
 mod proc;
 
 use super::{certain, Emit, AT_FDCWD};
-use crate::error::Result;
+use crate::error::{errno_of, reason, Result};
 use crate::explain::{MOUNT, OPEN, UMOUNT};
 use crate::pieces::{BindFlags, Piece};
 use crate::program::{Arg, Call, Slot, COVERED, ROOT, UMASK};
-use crate::runner::PROPAGATION;
+use crate::runner::{Runner, PROPAGATION};
 use crate::stage::Stage;
 use crate::sys::nr;
 use crate::text::Text;
 use nix::errno::Errno;
 use place::{Attach, Place};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 pub fn build(emit: &mut Emit) -> Result<()> {
@@ -28,7 +31,7 @@ pub fn build(emit: &mut Emit) -> Result<()> {
     // Nothing that is mounted from here on reaches the host.
     let private = mount(Arg::Null, c"/", Arg::Null, libc::MS_REC | libc::MS_PRIVATE);
     emit.call(Stage::Mount, None, private.arg(Arg::Null));
-    let pivot = emit.runner.pivot_root.clone();
+    let pivot = covered_directory(emit.runner)?;
     if pivot.is_none() && emit.runner.pieces.is_empty() {
         return Ok(());
     }
@@ -63,6 +66,27 @@ pub fn build(emit: &mut Emit) -> Result<()> {
         emit.call(Stage::PivotRoot, None, Call::new(nr::CLOSE).slot(ROOT));
     }
     Ok(())
+}
+
+/// The directory that the new root covers, by its real path. One that names the root or the working directory without
+/// a step (`.`, `/proc/self/cwd`) would be opened beneath the new mount, and the pieces made in the host's own tree.
+fn covered_directory(runner: &Runner) -> Result<Option<Text>> {
+    let Some(path) = &runner.pivot_root else {
+        return Ok(None);
+    };
+    let refused = |errno: Errno, why: &str| {
+        let message = format!("pivot_root {}: {why}", path.brief());
+        Err(certain(Stage::PivotRoot, None, errno, message))
+    };
+    match std::fs::canonicalize(OsStr::from_bytes(path.to_bytes())) {
+        Ok(real) if real == Path::new("/") => refused(Errno::EINVAL, "it is the host's own root"),
+        Ok(real) => Ok(Some(Text::from_bytes(real.as_os_str().as_bytes()))),
+        Err(error) => match errno_of(error) {
+            // The child says so, at its step.
+            Errno::ENOENT => Ok(Some(path.clone())),
+            errno => refused(errno, &reason(errno)),
+        },
+    }
 }
 
 fn open_directory(emit: &mut Emit, path: &Text, into: Slot) {
