@@ -85,7 +85,7 @@ fn one_of_each_hierarchy(paths: &[Text]) -> Result<Vec<(usize, CgroupPath<'_>)>>
     let mut kept: Vec<(usize, CgroupPath)> = Vec::new();
     for (index, path) in paths.iter().enumerate() {
         let failed = |errno: Errno| {
-            let message = format!("cgroup #{index} {path:?}: {}", reason(errno));
+            let message = format!("cgroup #{index} {}: {}", path.brief(), reason(errno));
             certain(Stage::Cgroup, Some(index), errno, message)
         };
         let found = nix::sys::stat::stat(path.as_cstr()).map_err(failed)?;

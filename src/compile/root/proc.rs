@@ -25,7 +25,8 @@ const READ_ONLY: [&str; 4] = ["sys", "bus", "fs", "irq"];
 pub fn add(place: &mut Place, index: usize, target: &Text, flags: ProcFlags) -> Result<()> {
     if !place.has_pid_namespace() {
         let message = format!(
-            "proc #{index} {target:?} needs CLONE_NEWPID: it would show the host's processes"
+            "proc #{index} {} needs CLONE_NEWPID: it would show the host's processes",
+            target.brief()
         );
         return Err(certain(Stage::Options, Some(index), Errno::EINVAL, message));
     }
