@@ -7,6 +7,12 @@
 
 #include <sys/prctl.h>
 
+/* poke by its fd: what a case puts over /tmp, say, may cover the place where this was built. From the beginning, since
+ * open fds are counted. */
+static int poke_fd = -1;
+
+__attribute__((constructor)) static void open_poke(void) { poke_fd = open(poke_path(), O_PATH | O_CLOEXEC); }
+
 /* The entry `name` of the host's / at the same place inside. */
 TAP_HELPER void add_host_entry(runner_t *runner, const char *name, uint32_t flags) {
     char target[PATH_MAX];
@@ -22,6 +28,7 @@ TAP_HELPER void add_host_entry(runner_t *runner, const char *name, uint32_t flag
 /* A runner for poke with the host's tree as its root. */
 TAP_HELPER runner_t *in_host_tree(uint64_t namespaces, uint32_t bind_flags) {
     runner_t *runner = poke("pid");
+    runner_set_exec_fd(runner, poke_fd);
     runner_set_unshare_flags(runner, CLONE_NEWNS | userns_if_needed() | namespaces);
     runner_set_pivot_root(runner, pivot_dir);
     DIR *dir = opendir("/");
