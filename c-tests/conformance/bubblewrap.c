@@ -97,6 +97,7 @@ static void recursive(void) {
     if (!have_userns())
         SKIP("no user namespaces for this user");
     runner_t *runner = in_host_tree(CLONE_NEWUSER, RUNNER_BIND_DEV);
+    runner_set_exec_fd(runner, -1);
     runner_set_args(runner, (const char *const[]){self_path(), "guest", "nested", pivot_dir, NULL});
     ok(exited(run_output(runner, output, sizeof output), 0), "a sandbox in a sandbox: %s", output);
     ok_str(output, "1\npoke proc\n", "its processes and its root");
