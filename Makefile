@@ -129,15 +129,19 @@ test-attacks: $(ATTACKS) $(HOSTILE) $(GUEST_PROGRAMS)
 
 # What others test of theirs.
 CONFORMANCE = $(patsubst c-tests/conformance/%.c,$(BUILD)/conformance/%,$(wildcard c-tests/conformance/*.c))
-$(BUILD)/conformance/% $(BUILD)/soak/%: $(wildcard c-tests/conformance/*.h c-tests/soak/*.h c-tests/*.h) include/runner.h | lib
+$(BUILD)/conformance/%: c-tests/conformance/%.c $(wildcard c-tests/conformance/*.h c-tests/*.h) include/runner.h | lib
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -Ic-tests c-tests/$(patsubst $(BUILD)/%,%,$@).c -o $@ $(USE_RUNNER)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -Ic-tests $< -o $@ $(USE_RUNNER)
 
 ## make test-conformance cases of bubblewrap, minijail, nsjail, go-sandbox and posix_spawn: docs/conformance.md
 test-conformance: $(CONFORMANCE) $(GUEST_PROGRAMS)
 	c-tests/run.sh $(CONFORMANCE)
 	RUNNER_TEST_UID=65534 c-tests/run.sh $(CONFORMANCE)
 	$(IF_PYTHON) c-tests/conformance/check.py
+
+$(BUILD)/soak/%: c-tests/soak/%.c $(wildcard c-tests/soak/*.h c-tests/*.h) include/runner.h | lib
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -Ic-tests $< -o $@ $(USE_RUNNER)
 
 ## make soak          an hour of every kind of start from 8 threads; make test-soak: 100,000 starts
 soak: $(BUILD)/soak/soak $(GUEST_PROGRAMS)
