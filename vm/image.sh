@@ -30,6 +30,10 @@ add() {
 for program in "${programs[@]}" "$(dirname "${programs[0]}")"/*.static; do
     add "$program"
 done
+# pthread_cancel(3) of the C library loads it by name.
+for file in $(ldconfig -p | awk '/libgcc_s\.so\.1/ { print $NF }'); do
+    add "$file"
+done
 # Busybox has one too, which does not know --reuid and goes first wherever there is no path.
 add "$(command -v setpriv)"
 ln -s "$(command -v setpriv)" "$root/vm/setpriv"
