@@ -8,6 +8,15 @@ WARNINGS = -Wall -Wextra -Wpedantic -Werror
 BUILD = $(CURDIR)/build
 # As a user links it: the header, the shared library, and where to find it at run time.
 USE_RUNNER = -Iinclude -L$(LIBRARY) -lrunner -Wl,-rpath,$(LIBRARY) -pthread
+# A C test, and its run: as who runs this and, where that is root, as an ordinary user.
+define C_TEST
+@mkdir -p $(@D)
+$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -Ic-tests $< -o $@ $(USE_RUNNER)
+endef
+define RUN_C_TESTS
+c-tests/run.sh $(1)
+RUNNER_TEST_UID=65534 c-tests/run.sh $(1)
+endef
 # The programs that the C tests start.
 GUESTS = -DGUEST='"$(BUILD)/c-tests/guest.static"' -DGUEST_DIR='"$(BUILD)/c-tests"'
 
@@ -18,8 +27,9 @@ GUEST_PROGRAMS = $(patsubst c-tests/guest/%.c,$(BUILD)/c-tests/%.static,$(wildca
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 BENCHES = $(BUILD)/benches/start $(BUILD)/benches/runs $(BUILD)/benches/exit.static
 
-.PHONY: all examples faults-lib miri deny soak test-soak fuzz test-fuzz test-conformance demo test test-rust test-header test-c test-c-user test-asan test-faults test-attacks test-examples \
-	test-vm bench bench-start bench-runs header header-check lint clean help
+.PHONY: all examples demo test test-rust test-header test-c test-c-user test-asan faults-lib test-faults test-attacks \
+	test-conformance soak test-soak fuzz test-fuzz miri deny test-examples test-vm bench bench-start bench-runs header \
+	header-check lint clean help
 
 all: lib examples
 
@@ -36,8 +46,7 @@ $(BUILD)/examples/%: examples/%.c $(wildcard examples/judge/*.h) include/runner.
 	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $< -o $@ $(USE_RUNNER)
 
 $(BUILD)/c-tests/%: c-tests/%.c $(wildcard c-tests/*.h) include/runner.h | lib
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) $< -o $@ $(USE_RUNNER)
+	$(C_TEST)
 
 $(BUILD)/asan/%: c-tests/%.c $(wildcard c-tests/*.h) include/runner.h | lib
 	@mkdir -p $(@D)
@@ -94,61 +103,53 @@ test-asan: $(ASAN_TESTS) $(GUEST_PROGRAMS)
 ## make test-examples runs the examples and looks at what they print, as root and as an ordinary user
 test-examples: examples
 	examples/check.sh $(BUILD)/examples
-	@[ "$$(id -u)" != 0 ] || { dir=$$(mktemp -d) && chown 65534:65534 $$dir && \
-	TMPDIR=$$dir HOME=$$dir setpriv --reuid 65534 --regid 65534 --clear-groups examples/check.sh $(BUILD)/examples; \
-	status=$$?; rm -rf $$dir; exit $$status; }
+	tools/as-user.sh examples/check.sh $(BUILD)/examples
 
 # A library of which ops can be made to fail.
-FAULTS = target/faults/release
+FAULTS = $(CURDIR)/target/faults/release
+$(BUILD)/faults/%: LIBRARY = $(FAULTS)
 faults-lib:
 	$(CARGO) build --release --features faults --target-dir target/faults
 $(BUILD)/faults/%: c-tests/faults/%.c $(wildcard c-tests/faults/*.h c-tests/*.h) include/runner.h | faults-lib
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) $< -o $@ -Iinclude -Ic-tests -L$(FAULTS) -lrunner \
-		-Wl,-rpath,$(CURDIR)/$(FAULTS) -pthread
+	$(C_TEST)
 
 ## make test-faults   every op of many kinds of launch fails in turn, and the child is killed there
 test-faults: $(BUILD)/faults/faults $(GUEST_PROGRAMS)
-	c-tests/run.sh $(BUILD)/faults/faults
-	RUNNER_TEST_UID=65534 c-tests/run.sh $(BUILD)/faults/faults
+	$(call RUN_C_TESTS,$(BUILD)/faults/faults)
 
 # Hostile programs, and what is to hold them.
 ATTACKS = $(patsubst c-tests/attacks/%.c,$(BUILD)/attacks/%,$(filter-out c-tests/attacks/hostile.c,$(wildcard c-tests/attacks/*.c)))
 HOSTILE = $(BUILD)/attacks/hostile.static
+$(ATTACKS): GUESTS += -DHOSTILE='"$(HOSTILE)"'
 $(BUILD)/attacks/%: c-tests/attacks/%.c $(wildcard c-tests/attacks/*.h c-tests/*.h) examples/judge/sandbox.h include/runner.h | lib
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -DHOSTILE='"$(HOSTILE)"' -Ic-tests $< -o $@ $(USE_RUNNER)
+	$(C_TEST)
 $(HOSTILE): c-tests/attacks/hostile.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) -Ic-tests -static $< -o $@
 
 ## make test-attacks  what hostile programs try, each with a control that shows it biting
 test-attacks: $(ATTACKS) $(HOSTILE) $(GUEST_PROGRAMS)
-	c-tests/run.sh $(ATTACKS)
-	RUNNER_TEST_UID=65534 c-tests/run.sh $(ATTACKS)
+	$(call RUN_C_TESTS,$(ATTACKS))
 
 # What others test of theirs.
 CONFORMANCE = $(patsubst c-tests/conformance/%.c,$(BUILD)/conformance/%,$(wildcard c-tests/conformance/*.c))
 $(BUILD)/conformance/%: c-tests/conformance/%.c $(wildcard c-tests/conformance/*.h c-tests/*.h) include/runner.h | lib
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -Ic-tests $< -o $@ $(USE_RUNNER)
+	$(C_TEST)
 
 ## make test-conformance cases of bubblewrap, minijail, nsjail, go-sandbox and posix_spawn: docs/conformance.md
 test-conformance: $(CONFORMANCE) $(GUEST_PROGRAMS)
-	c-tests/run.sh $(CONFORMANCE)
-	RUNNER_TEST_UID=65534 c-tests/run.sh $(CONFORMANCE)
+	$(call RUN_C_TESTS,$(CONFORMANCE))
 	$(IF_PYTHON) c-tests/conformance/check.py
 
 $(BUILD)/soak/%: c-tests/soak/%.c $(wildcard c-tests/soak/*.h c-tests/*.h) include/runner.h | lib
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARNINGS) $(CFLAGS) $(GUESTS) -Ic-tests $< -o $@ $(USE_RUNNER)
+	$(C_TEST)
 
 ## make soak          an hour of every kind of start from 8 threads; make test-soak: 100,000 starts
 soak: $(BUILD)/soak/soak $(GUEST_PROGRAMS)
 	$(BUILD)/soak/soak --seconds 3600
 test-soak: $(BUILD)/soak/soak $(GUEST_PROGRAMS)
 	c-tests/soak/short.sh $(BUILD)/soak/soak
-	@[ "$$(id -u)" != 0 ] || setpriv --reuid 65534 --regid 65534 --clear-groups c-tests/soak/short.sh $(BUILD)/soak/soak 3000
+	tools/as-user.sh c-tests/soak/short.sh $(BUILD)/soak/soak 3000
 
 ## make fuzz          every fuzz target for ten minutes; make test-fuzz: for 10 seconds
 fuzz:

@@ -32,21 +32,7 @@ fail() { echo "not ok: $*"; failed=$((failed + 1)); }
 pass() { passed=$((passed + 1)); }
 skip() { echo "skipped: $*"; skipped=$((skipped + 1)); }
 
-# ---- what is needed
-
-install_missing() {
-    local missing=()
-    command -v crun >/dev/null || missing+=(crun)
-    command -v bwrap >/dev/null || missing+=(bubblewrap)
-    command -v python3 >/dev/null || missing+=(python3)
-    command -v setpriv >/dev/null || missing+=(util-linux)
-    [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
-    echo "installing ${missing[*]}"
-    {
-        apt-get -q update &&
-            DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
-    } >/dev/null 2>&1 || echo "apt cannot install ${missing[*]}"
-}
+# ---- what this machine allows
 
 # May an ordinary user make user namespaces on this machine? Without them only modes root and default would be left.
 have_user_namespaces() {
@@ -381,7 +367,7 @@ print("".join(sys.argv[2] % name for name in OWN_IDS_CAPS).rstrip(", "))' "$here
 
 # ----
 
-install_missing
+"$top/tools/need.sh" crun bwrap=bubblewrap python3 setpriv=util-linux
 mkdir "$work/bin"
 ${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -O2 -I"$top/include" "$here/start.c" -o "$work/bin/start" \
     "$library" -Wl,-rpath,"$(dirname "$library")"

@@ -463,11 +463,10 @@ fn check_program(image: &Image) -> Step {
 fn read_head(path: usize, head: &mut Head) -> Step {
     let flags = libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY;
     let opened = match open_plainly(path, flags) {
-        Err(Errno::ELOOP) => return Err(Errno::ELOOP),
+        // It need not be readable to be executed.
+        Err(errno) if errno != Errno::ELOOP => open_plainly(path, libc::O_PATH),
         opened => opened,
     };
-    // It need not be readable to be executed.
-    let opened = opened.or_else(|_| open_plainly(path, libc::O_PATH));
     head.fill(0);
     match opened {
         Ok(fd) => {

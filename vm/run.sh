@@ -22,19 +22,10 @@ die() {
 
 # ---- what is needed
 
-missing=()
-command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86)
-command -v busybox >/dev/null || missing+=(busybox-static)
-command -v cpio >/dev/null || missing+=(cpio)
-command -v setpriv >/dev/null || missing+=(util-linux)
-if [ ${#missing[@]} -gt 0 ]; then
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "please install: ${missing[*]}"
-    echo "vm: installing ${missing[*]}"
-    {
-        apt-get -q update &&
-            DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}"
-    } >/dev/null || die "apt cannot install: ${missing[*]}"
-fi
+"$here/../tools/need.sh" qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio setpriv=util-linux
+for command in qemu-system-x86_64 busybox cpio setpriv; do
+    command -v "$command" >/dev/null || die "please install $command"
+done
 if ldd "$(command -v busybox)" >/dev/null 2>&1; then
     die "$(command -v busybox) is not static: please install busybox-static"
 fi

@@ -26,9 +26,4 @@ export RUNNER_LIBRARY=$prefix/lib/librunner.so.0 PYTHONDONTWRITEBYTECODE=1
 echo "Python: $("$venv/bin/python" --version)"
 tests=("$venv/bin/python" -m pytest -q -rs -p no:cacheprovider bindings/python)
 "${tests[@]}"
-
-[ "$(id -u)" = 0 ] || exit 0
-home=$(mktemp -d)
-trap 'rm -rf "$home"' EXIT
-chown 65534:65534 "$home"
-HOME=$home TMPDIR=$home setpriv --reuid 65534 --regid 65534 --clear-groups "${tests[@]}"
+tools/as-user.sh "${tests[@]}"

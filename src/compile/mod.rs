@@ -15,6 +15,8 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
+pub use namespaces::hierarchies;
+
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::program::{Act, Birth, Call, Maps, Op, Program, Site, Strategy, Turn};

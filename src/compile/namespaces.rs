@@ -92,7 +92,8 @@ fn one_of_each_hierarchy(paths: &[Text]) -> Result<Vec<(usize, CgroupPath<'_>)>>
         let fs = nix::sys::statfs::statfs(path.as_cstr()).map_err(failed)?;
         let v2 = fs.filesystem_type() == nix::sys::statfs::CGROUP2_SUPER_MAGIC;
         if !v2 && fs.filesystem_type() != nix::sys::statfs::CGROUP_SUPER_MAGIC {
-            let message = format!("cgroup #{index} {path:?}: this is not in a cgroup file system");
+            let path = path.brief();
+            let message = format!("cgroup #{index} {path}: this is not in a cgroup file system");
             return Err(certain(Stage::Cgroup, Some(index), Errno::EINVAL, message));
         }
         kept.retain(|(_, earlier)| earlier.device != found.st_dev);
@@ -100,6 +101,12 @@ fn one_of_each_hierarchy(paths: &[Text]) -> Result<Vec<(usize, CgroupPath<'_>)>>
         kept.push((index, CgroupPath { path, device, v2 }));
     }
     Ok(kept)
+}
+
+/// The devices of the hierarchies that these cgroups are in.
+pub fn hierarchies(paths: &[Text]) -> Result<Vec<u64>> {
+    let kept = one_of_each_hierarchy(paths)?;
+    Ok(kept.into_iter().map(|(_, path)| path.device).collect())
 }
 
 /// The id maps: by the child itself where it is allowed to, since then nobody has to wait for anybody.

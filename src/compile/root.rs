@@ -101,6 +101,12 @@ const BYTES_AN_INODE: u64 = 1024;
 /// Directories and empty files want some in a small one too.
 const LEAST_INODES: u64 = 1024;
 
+/// The options of a tmpfs of at most this many bytes.
+fn limited(mode: u32, size: u64) -> String {
+    let inodes = (size / BYTES_AN_INODE).max(LEAST_INODES);
+    format!("mode={mode:o},size={size},nr_inodes={inodes}")
+}
+
 /// mount(source, target, type, flags); the data is still to be added.
 fn mount(source: Arg, target: &'static std::ffi::CStr, fstype: Arg, flags: u64) -> Call {
     let call = Call::new(nr::MOUNT).arg(source).lit(target).arg(fstype);
@@ -185,10 +191,7 @@ fn put(place: &mut Place, index: usize, piece: &Piece) -> Result<()> {
         Piece::Tmpfs { target, size, mode } => {
             let data = match size {
                 0 => format!("mode={mode:o}"),
-                size => {
-                    let inodes = (size / BYTES_AN_INODE).max(LEAST_INODES);
-                    format!("mode={mode:o},size={size},nr_inodes={inodes}")
-                }
+                size => limited(*mode, *size),
             };
             place.file_system(
                 index,

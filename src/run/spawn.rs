@@ -9,6 +9,7 @@ use super::stdio::Stdio;
 use super::tree::{Mark, RLIMIT_LOCKS};
 use super::watch::{Token, Watch};
 use super::{now, Process};
+use crate::compile::hierarchies;
 use crate::error::{reason, Error, Result};
 use crate::host::Host;
 use crate::launch::{Started, WantPidfd};
@@ -113,14 +114,7 @@ impl Runner {
 
     /// The devices of the hierarchies in which the caller has put the program into a cgroup of his own.
     fn own_hierarchies(&self) -> Result<Vec<u64>> {
-        let mut devices = Vec::new();
-        for (index, path) in self.cgroup_paths.iter().enumerate() {
-            let found = nix::sys::stat::stat(path.as_cstr()).map_err(|errno| {
-                let message = format!("cgroup #{index} {}: {}", path.brief(), reason(errno));
-                Error::new(Stage::Cgroup, Some(index), errno, message)
-            })?;
-            devices.push(found.st_dev);
-        }
+        let mut devices = hierarchies(&self.cgroup_paths)?;
         let failed = |errno: Errno| {
             let message = format!("the cgroup fd: {}", reason(errno));
             Error::new(Stage::Cgroup, None, errno, message)

@@ -1,7 +1,7 @@
 //! A minimal /dev. The nodes are the host's, bound one by one: an ordinary user may make none.
 
 use super::place::{Attach, Place};
-use super::{exists, Text};
+use super::{exists, limited, Text};
 use crate::error::Result;
 
 const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -13,7 +13,7 @@ const LINKS: [(&str, &std::ffi::CStr); 5] = [
     ("ptmx", c"pts/ptmx"),
 ];
 /// Shared memory that programs make is memory of the machine.
-const SHM: &str = "mode=1777,size=67108864,nr_inodes=65536";
+const SHM_SIZE: u64 = 64 << 20;
 
 pub fn add(place: &mut Place, index: usize, target: &Text) -> Result<()> {
     let beneath =
@@ -35,7 +35,13 @@ pub fn add(place: &mut Place, index: usize, target: &Text) -> Result<()> {
     for (name, to) in LINKS {
         place.symlink(index, &Text::Static(to), &beneath(name));
     }
-    place.file_system(index, &beneath("shm"), c"tmpfs", plain, SHM.into());
+    place.file_system(
+        index,
+        &beneath("shm"),
+        c"tmpfs",
+        plain,
+        limited(0o1777, SHM_SIZE),
+    );
     let pts = "newinstance,ptmxmode=0666,mode=620".into();
     place.file_system(index, &beneath("pts"), c"devpts", base, pts);
     place.seal(index, target, plain);
