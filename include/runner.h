@@ -1202,7 +1202,9 @@ int runner_set_loopback_up(runner_t *runner, bool on);
  * go into it, it becomes the root, and the old one is let go. It is read-only, nosuid, nodev and noatime.
  *
  * `path` is any existing directory of the host but `/`; what is in it is not touched, only covered in the new mount
- * namespace. The start needs CLONE_NEWNS, and CAP_SYS_ADMIN or CLONE_NEWUSER.
+ * namespace. A program that is behind a magic link of /proc there, or a script whose interpreter is, would be the
+ * host's own binary, and is refused (ELOOP, stage exec; Linux 5.12). The start needs CLONE_NEWNS, and CAP_SYS_ADMIN or
+ * CLONE_NEWUSER.
  *
  * Returns 0, or -EINVAL: NULL, empty, PATH_MAX or longer. Since 0.1.0. forkexec: PivotRoot. pivot_root(2).
  */
